@@ -1,0 +1,1 @@
+"""What is fast, as numbers that anyone can re-run: `make bench`."""

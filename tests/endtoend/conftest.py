@@ -1,0 +1,32 @@
+"""
+The whole chain, through the command line.
+
+An environment takes three seconds to start and a run on it six, so one environment is
+shared by all tests of a worker; those that are about starting one have their own.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from conformance import targets
+from conformance.environment import Environment
+from conformance.events import EventLog
+from conformance.run.options import new_run
+from tests.endtoend.command import Command
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Environment]:
+    """An emulated EKS; it ends with this process at the latest."""
+    log = EventLog(None)
+    environment = targets.start("embedded", targets.TargetOptions(run=new_run()), log)
+    try:
+        yield environment
+    finally:
+        targets.stop(environment, log)
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    return Command(tmp_path_factory.mktemp("runs"))
