@@ -11,13 +11,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from conformance.cluster.agent import (
-    IPV4_HOST,
-    PROFILES,
-    Agent,
-    Listener,
-    NodeCredentials,
-)
+from conformance.cluster.agent.agent import Agent
+from conformance.cluster.agent.interface import IPV4_HOST, Listener, NodeCredentials
+from conformance.cluster.agent.profiles import PROFILES
 from conformance.cluster.apiserver import ApiServer
 from conformance.faults import ActiveFaults
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import boto3.session
 
-from conformance.emulator.eks.clusterprocess import Ready
+from conformance.emulator.eks.cluster_folder import Ready
 from conformance.emulator.launch import Launched, launch
 
 CLUSTER = "bench"

@@ -32,7 +32,7 @@ import boto3.session
 from benchmarks.environment import cluster_by_api, weight
 from benchmarks.measuring import Number
 from conformance.cluster.nodes.api import ApiClient
-from conformance.emulator.eks.clusterprocess import Ready
+from conformance.emulator.eks.cluster_folder import Ready
 from conformance.emulator.launch import Launched, launch
 from conformance.emulator.records import SessionMinted
 

@@ -17,8 +17,8 @@ from typing import Any
 import aiohttp
 
 from conformance.cluster import addons, iam_authenticator
-from conformance.cluster.agent import profile_of
 from conformance.cluster.agent.clock import SystemClock
+from conformance.cluster.agent.profiles import profile_of
 from conformance.cluster.agent.rotation import check_version
 from conformance.cluster.apiserver import status
 from conformance.cluster.apiserver.execution import ExecRequest, Execution

@@ -20,11 +20,12 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from conformance.emulator import borrowed, cloudtrail, corrections, eks, eks_auth, outbound
+from conformance.emulator import borrowed, cloudtrail, corrections, eks_auth, outbound
 from conformance.emulator.admin_api import AdminApi
 from conformance.emulator.aws import Aws
 from conformance.emulator.behaviour import Behaviour
 from conformance.emulator.checkup import Checkup
+from conformance.emulator.eks import service
 from conformance.emulator.http_server import HttpServer
 from conformance.emulator.organizations import founded
 from conformance.emulator.router import Router
@@ -97,7 +98,7 @@ def _outlive(lifeline: int | None) -> None:
 
 def services() -> dict[str, Handler]:
     """Our own services by signing name; everything else is ministack's."""
-    return {"eks": eks.handle, "eks-auth": eks_auth.handle, "cloudtrail": cloudtrail.handle}
+    return {"eks": service.handle, "eks-auth": eks_auth.handle, "cloudtrail": cloudtrail.handle}
 
 
 def other_account(account_id: str) -> str:

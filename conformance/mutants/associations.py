@@ -248,7 +248,7 @@ MUTANTS = (
     ),
     _eks(
         "api-anybody-may-describe",
-        module="emulator.eks.__init__",
+        module="emulator.eks.service",
         old='        call.require(f"eks:{model.name}", resource, conditions(call, resource))\n',
         new="",
         broken="api.permission",

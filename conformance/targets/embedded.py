@@ -16,7 +16,7 @@ from pathlib import Path
 from conformance.cluster import images
 from conformance.cluster.agent.profiles import AgentProfile, profile_of
 from conformance.emulator.admin import AdminClient
-from conformance.emulator.eks.clusterprocess import Ready, folder_of
+from conformance.emulator.eks.cluster_folder import Ready, folder_of
 from conformance.emulator.launch import Launched, launch
 from conformance.environment import Capability, Cluster, Environment
 from conformance.errors import HarnessError, UsageError

@@ -12,7 +12,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.emulator.eks.clusterprocess import folder_of
+from conformance.emulator.eks.cluster_folder import folder_of
 from conformance.emulator.launch import LOG
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from conformance import targets
 from conformance.cli.environments import up
-from conformance.cluster.agent import DEFAULT_VERSION, PROFILES
+from conformance.cluster.agent.profiles import DEFAULT_VERSION, PROFILES
 from conformance.emulator.behaviour import Behaviour
 from conformance.environment import Capability
 from conformance.errors import UsageError

@@ -16,9 +16,16 @@ from typing import NoReturn
 
 from aiohttp import AddrInfoType
 
-from conformance.cluster.agent import Agent, AgentProfile, Listener, Settings
+from conformance.cluster.agent.agent import Agent
 from conformance.cluster.agent.clock import Clock
-from conformance.cluster.agent.interface import IPV4_HOST, KeySet, NodeCredentialsProvider
+from conformance.cluster.agent.interface import (
+    IPV4_HOST,
+    KeySet,
+    Listener,
+    NodeCredentialsProvider,
+    Settings,
+)
+from conformance.cluster.agent.profiles import AgentProfile
 from conformance.cluster.apiserver.execution import Streams
 from conformance.cluster.nodes.entering import Execution
 from conformance.cluster.nodes.interface import NodeNetwork

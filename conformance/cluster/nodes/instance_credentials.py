@@ -14,8 +14,11 @@ from pathlib import Path
 
 import aiohttp
 
-from conformance.cluster.agent import NodeCredentials, NodeCredentialsError
-from conformance.cluster.agent.interface import NodeCredentialsProvider
+from conformance.cluster.agent.interface import (
+    NodeCredentials,
+    NodeCredentialsError,
+    NodeCredentialsProvider,
+)
 
 _RENEW_BEFORE = timedelta(minutes=5)
 _RENEW_SHARE = 0.2

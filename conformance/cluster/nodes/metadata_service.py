@@ -26,7 +26,7 @@ from time import monotonic
 
 from aiohttp import web
 
-from conformance.cluster.agent import NodeCredentialsError
+from conformance.cluster.agent.interface import NodeCredentialsError
 from conformance.cluster.nodes.instance_credentials import InstanceCredentials
 from conformance.cluster.nodes.metadata_options import MetadataOptions
 from conformance.cluster.nodes.node_object import NodeIdentity

@@ -227,7 +227,7 @@ async def associate_policy(call: Call) -> dict[str, Any]:
         raise invalid_parameter(f"accessScope: {wrong[0]} is not a namespace name or pattern")
     made = PolicyAssociation(policy_arn, kind, namespaces)
     before = entry.policies.get(policy_arn)
-    made.associated_at = before.associated_at if before else made.associated_at
+    made.created_at = before.created_at if before else made.created_at
     entry.policies[policy_arn] = made
     entry.modified_at = now()
     return {
@@ -263,7 +263,7 @@ def _policy_told(policy: PolicyAssociation) -> dict[str, Any]:
     return {
         "policyArn": policy.policy_arn,
         "accessScope": {"type": policy.scope, "namespaces": policy.namespaces},
-        "associatedAt": policy.associated_at,
+        "associatedAt": policy.created_at,
         "modifiedAt": policy.modified_at,
     }
 

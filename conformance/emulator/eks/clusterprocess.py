@@ -9,7 +9,6 @@ whose writing end only we hold, so it ends when we do, however we end.
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
 import signal
@@ -17,12 +16,12 @@ import socket
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 import conformance
 from conformance.emulator.eks.cluster_api import ClusterApi
+from conformance.emulator.eks.cluster_folder import Ready
 from conformance.emulator.eks.control import Control, ControlError
 from conformance.emulator.eks.signing_keys import SigningKeys
 
@@ -32,26 +31,9 @@ START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 """A cluster process promises to be gone 3 s after its lifeline broke."""
 
-_SOCKET_PATH_BYTES = 107
-"""sun_path has 108 bytes, one of them the closing zero (unix(7))."""
-_LONGEST_NAME = len("/control.sock")
-
 
 class ClusterFailedError(Exception):
     """The cluster did not come up; the last thing that its process said."""
-
-
-class Ready(BaseModel):
-    """The one line a cluster process prints when its API server answers."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    endpoint: str
-    ca: str
-    """Base64 of the PEM, as EKS gives it."""
-    network: Literal["root", "userns", "loopback"]
-    admin_token: str
-    aws_endpoint: str
 
 
 @dataclass(frozen=True)
@@ -167,20 +149,6 @@ async def start(folder: Path, config: Config) -> ClusterProcess:
         raise
     _write_private(folder / "cluster.json", ready.model_dump_json(indent=2))
     return ClusterProcess(folder, process, lifeline, ready)
-
-
-def folder_of(clusters: Path, name: str, *unusual: str) -> Path:
-    """
-    Where a cluster lives: its name, unless that cannot be.
-
-    Names may have 100 characters and be the same in two accounts or regions
-    (`unusual`, what sets it apart), while a Unix socket's path ends at 107 bytes.
-    """
-    plain = clusters / name
-    if not unusual and len(bytes(plain)) + _LONGEST_NAME <= _SOCKET_PATH_BYTES:
-        return plain
-    digest = hashlib.sha256("/".join((name, *unusual)).encode()).hexdigest()
-    return clusters / digest[:12]
 
 
 def _prepare(folder: Path, config: Config) -> None:

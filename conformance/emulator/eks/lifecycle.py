@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from conformance.emulator.behaviour import Behaviour
+from conformance.emulator.eks.cluster_folder import folder_of
 from conformance.emulator.eks.clusterprocess import (
     ClusterFailedError,
     ClusterProcess,
     Config,
-    folder_of,
     start,
 )
 from conformance.emulator.eks.control import ControlError

@@ -29,6 +29,17 @@ def random_id(length: int) -> str:
     return "".join(secrets.choice(ID_CHARACTERS) for _ in range(length))
 
 
+@dataclass(eq=False, kw_only=True)
+class Dated:
+    """Made at one moment, and not changed since."""
+
+    created_at: datetime = field(default_factory=now)
+    modified_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.modified_at = self.created_at
+
+
 @dataclass(eq=False)
 class Issue:
     """Why something is not healthy, as `health.issues` tells it."""
@@ -57,7 +68,7 @@ class Update:
 
 
 @dataclass(eq=False)
-class NodeGroup:
+class NodeGroup(Dated):
     name: str
     arn: str
     role_arn: str
@@ -75,12 +86,10 @@ class NodeGroup:
     """Everything else, as it was asked for; told back, not acted on."""
     status: str = "CREATING"
     issues: list[Issue] = field(default_factory=list)
-    created_at: datetime = field(default_factory=now)
-    modified_at: datetime = field(default_factory=now)
 
 
 @dataclass(eq=False)
-class Addon:
+class Addon(Dated):
     name: str
     arn: str
     version: str
@@ -90,12 +99,10 @@ class Addon:
     tags: dict[str, str]
     status: str = "CREATING"
     issues: list[Issue] = field(default_factory=list)
-    created_at: datetime = field(default_factory=now)
-    modified_at: datetime = field(default_factory=now)
 
 
 @dataclass(eq=False)
-class Association:
+class Association(Dated):
     """(cluster, namespace, service account) to role."""
 
     cluster_name: str
@@ -110,8 +117,6 @@ class Association:
     target_role_arn: str | None = None
     external_id: str | None = None
     policy: str | None = None
-    created_at: datetime = field(default_factory=now)
-    modified_at: datetime = field(default_factory=now)
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -128,19 +133,17 @@ class Person:
 
 
 @dataclass(eq=False)
-class PolicyAssociation:
+class PolicyAssociation(Dated):
     """An access policy of an access entry, and where it counts."""
 
     policy_arn: str
     scope: Literal["cluster", "namespace"]
     namespaces: list[str]
     """Names or patterns such as `dev-*`; empty for the whole cluster."""
-    associated_at: datetime = field(default_factory=now)
-    modified_at: datetime = field(default_factory=now)
 
 
 @dataclass(eq=False)
-class AccessEntry:
+class AccessEntry(Dated):
     """Who of IAM may use a cluster's Kubernetes API, and as whom."""
 
     principal: Person
@@ -151,8 +154,6 @@ class AccessEntry:
     tags: dict[str, str]
     policies: dict[str, PolicyAssociation] = field(default_factory=dict)
     """By policy ARN."""
-    created_at: datetime = field(default_factory=now)
-    modified_at: datetime = field(default_factory=now)
 
 
 @dataclass(eq=False)

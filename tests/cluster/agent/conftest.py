@@ -23,16 +23,10 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
-from conformance.cluster.agent import (
-    IPV4_HOST,
-    PROFILES,
-    Agent,
-    Clock,
-    Listener,
-    NodeCredentials,
-    Settings,
-    SystemClock,
-)
+from conformance.cluster.agent.agent import Agent
+from conformance.cluster.agent.clock import Clock, SystemClock
+from conformance.cluster.agent.interface import IPV4_HOST, Listener, NodeCredentials, Settings
+from conformance.cluster.agent.profiles import PROFILES
 from conformance.faults import ActiveFaults
 
 REQUEST_ID = "11111111-2222-3333-4444-555555555555"

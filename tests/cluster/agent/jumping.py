@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from conformance.cluster.agent import SystemClock
+from conformance.cluster.agent.clock import SystemClock
 
 _KERNEL_SECONDS = 0.002
 """What bytes on loopback may take from one end to the other."""

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from conformance.cluster.agent import (
-    Agent,
+from conformance.cluster.agent.agent import Agent
+from conformance.cluster.agent.eks_auth import RETRY_COST, RETRY_QUOTA
+from conformance.cluster.agent.interface import (
     Listener,
     NodeCredentials,
     NodeCredentialsError,
     Settings,
-    profile_of,
 )
-from conformance.cluster.agent.eks_auth import RETRY_COST, RETRY_QUOTA
+from conformance.cluster.agent.profiles import profile_of
 from conformance.errors import UsageError
 from conformance.faults import AGENT_SHARES_CACHE, ActiveFaults
 from tests.cluster.agent.conftest import (

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from conformance.cluster.agent import SystemClock
+from conformance.cluster.agent.clock import SystemClock
 from conformance.cluster.agent.tokens import Token, TokenRefusedError, check_dates
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.cluster.agent import Settings
+from conformance.cluster.agent.interface import Settings
 from conformance.cluster.nodes.agents import _parser
 
 

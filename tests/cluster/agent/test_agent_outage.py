@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from conformance.cluster.agent import IPV4_HOST, Listener
+from conformance.cluster.agent.interface import IPV4_HOST, Listener
 from tests.cluster.agent.conftest import Served, StandIn, listening, make_token, serve
 from tests.cluster.agent.jumping import LoopClock, jump
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.cluster.agent import PROFILES
+from conformance.cluster.agent.profiles import PROFILES
 from conformance.cluster.agent.rotation import check_version
 from conformance.cluster.agent_chart import agent_daemon_set
 from conformance.cluster.apiserver.tokens import eks_key_id, kubernetes_key_id

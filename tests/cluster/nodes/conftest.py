@@ -278,6 +278,27 @@ def machine() -> Findings:
 
 
 @pytest.fixture(scope="session")
+def nobody() -> int:
+    """A user without rights, who may run this interpreter with this project."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    try:
+        subprocess.run(
+            [sys.executable, "-c", "import conformance.cluster"],
+            cwd="/",
+            env={"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[3])},
+            check=True,
+            capture_output=True,
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"the interpreter or the project is closed to other users: {error}")
+    return NOBODY
+
+
+@pytest.fixture(scope="session")
 def own_networks(machine: Findings) -> Findings:
     if machine["tier"] == "loopback":
         pytest.skip(f"no network namespaces on this machine: {machine['reasons']}")

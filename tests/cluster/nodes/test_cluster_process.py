@@ -54,12 +54,19 @@ def gone_within(seconds: float, processes: list[psutil.Process], folder: Path) -
 
 
 def busy(cluster: Any, shell_pod: Any) -> list[psutil.Process]:
-    """Pods that run, one of them deaf to SIGTERM; every process of the cluster."""
+    """
+    Pods that run, one of them deaf to SIGTERM; every process of the cluster.
+
+    They say so themselves: "Running" may come while bwrap still makes the sandbox, and
+    until that is done bwrap outlives a parent that is killed.
+    """
     cluster.scale(2)
-    cluster.create(shell_pod("sleeps", "sleep 600"))
-    cluster.create(shell_pod("deaf", "trap '' TERM; (sleep 601 &) ; while true; do sleep 1; done"))
+    cluster.create(shell_pod("sleeps", "echo up; sleep 600"))
+    deaf = "trap '' TERM; echo up; (sleep 601 &) ; while true; do sleep 1; done"
+    cluster.create(shell_pod("deaf", deaf))
     for name in ("sleeps", "deaf"):
-        cluster.phase(name, "Running")
+        cluster.until(name, lambda pod: pod["status"]["phase"] == "Running")
+        cluster.until(name, lambda pod: cluster.log(pod["metadata"]["name"]) == "up\n")
     return [psutil.Process(cluster.process.pid), *below(cluster.process.pid)]
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 Json = dict[str, Any]
-NOBODY = 65534
 
 ASK = """
 import json, os, pathlib, urllib.request
@@ -26,7 +24,7 @@ print(json.dumps({"file": file, "region": os.environ["AWS_REGION"], "key": answe
 """
 
 NETWORKS = ["auto", "loopback"]
-USERS = [None, NOBODY]
+USERS = ["this user", "nobody"]
 
 
 def asks(name: str, account: str = "reader") -> Json:
@@ -60,12 +58,15 @@ def prepare(cluster: Any, aws: Any) -> None:
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_an_associated_pod_gets_its_credentials(
-    aws: Any, start_cluster: Callable[..., Any], network: str, user: int | None
+    aws: Any,
+    start_cluster: Callable[..., Any],
+    network: str,
+    user: str,
+    request: pytest.FixtureRequest,
 ) -> None:
-    if user is not None and os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
+    number = request.getfixturevalue("nobody") if user == "nobody" else None
     own = socket.create_server(("127.0.0.1", 0))
-    with own, start_cluster(aws, network, user, aws_port=own.getsockname()[1]) as cluster:
+    with own, start_cluster(aws, network, number, aws_port=own.getsockname()[1]) as cluster:
         if cluster.info["network"] == "loopback":
             aws.serve(own.dup())
         prepare(cluster, aws)

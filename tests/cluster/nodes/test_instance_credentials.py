@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from conformance.cluster.agent import NodeCredentialsError
+from conformance.cluster.agent.interface import NodeCredentialsError
 from conformance.cluster.nodes.instance_credentials import InstanceCredentials
 
 

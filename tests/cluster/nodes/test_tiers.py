@@ -17,14 +17,14 @@ ROOT = Path(__file__).parents[3]
 PRINT = "from conformance.cluster.nodes.preflight import detect; print(detect({}))"
 
 
-def as_nobody(code: str) -> str:
+def run_as(user: int, code: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=True,
-        user=65534,
-        group=65534,
+        user=user,
+        group=user,
         extra_groups=[],
         cwd="/",
         env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
@@ -41,19 +41,17 @@ def test_loopback_is_always_possible() -> None:
     assert detect("loopback")["tier"] == "loopback"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_tier_that_is_named_and_impossible_is_an_error() -> None:
+def test_a_tier_that_is_named_and_impossible_is_an_error(nobody: int) -> None:
     code = (
         "from conformance.cluster.nodes.preflight import detect\n"
         "from conformance.errors import HarnessError\n"
         "try:\n    detect('root')\nexcept HarnessError as error:\n    print(error)\n"
     )
-    assert "--network root does not work on this machine" in as_nobody(code)
+    assert "--network root does not work on this machine" in run_as(nobody, code)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_an_unprivileged_user_does_not_get_the_root_tier() -> None:
-    assert "'root': '[Errno 1]" in as_nobody(PRINT.format("'auto'"))
+def test_an_unprivileged_user_does_not_get_the_root_tier(nobody: int) -> None:
+    assert "'root': '[Errno 1]" in run_as(nobody, PRINT.format("'auto'"))
 
 
 def test_a_trial_that_dies_is_trouble_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

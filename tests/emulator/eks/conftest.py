@@ -23,10 +23,10 @@ import jwt
 import pytest
 from botocore.awsrequest import HeadersDict
 
-from conformance.emulator import eks, eks_auth
+from conformance.emulator import eks_auth
 from conformance.emulator.aws import Aws
 from conformance.emulator.behaviour import Behaviour
-from conformance.emulator.eks import clusterprocess
+from conformance.emulator.eks import clusterprocess, service
 from conformance.emulator.eks.model import api
 from conformance.emulator.eks.store import Cluster, Store
 from conformance.emulator.launch import Launched
@@ -39,7 +39,7 @@ from tests.emulator.eks.stand_in_keys import KEY_ID
 
 STAND_IN = Path(__file__).with_name("stand_in_cluster.py")
 SUBNETS = {"subnetIds": ["subnet-1", "subnet-2"]}
-SERVICES = {"eks": eks.handle, "eks-auth": eks_auth.handle}
+SERVICES = {"eks": service.handle, "eks-auth": eks_auth.handle}
 SETTLED_WITHIN = 20.0
 
 

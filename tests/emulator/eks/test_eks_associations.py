@@ -1,8 +1,12 @@
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from conformance.emulator.behaviour import Behaviour
+from conformance.emulator.eks import associations
 from conformance.emulator.eks.propagation import Delays
 from tests.emulator.conftest import REGION, document
 from tests.emulator.eks.conftest import Emulated, RunEks
@@ -200,9 +204,14 @@ def test_policy_needs_session_tags_to_be_off(on_demo: RunEks) -> None:
     on_demo(scenario)
 
 
-def test_update_changes_role_and_nothing_else(on_demo: RunEks) -> None:
+def test_update_changes_role_and_nothing_else(
+    on_demo: RunEks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario(eks: Emulated) -> None:
         made = await eks.associate(tags={"a": "b"})
+        # EKS tells milliseconds, and this takes less than one.
+        later = datetime.now(UTC) + timedelta(seconds=1)
+        monkeypatch.setattr(associations, "now", lambda: later)
         which = {"clusterName": "demo", "associationId": made["associationId"]}
         refused = await eks.refused(eks.ask("UpdatePodIdentityAssociation", **which))
         assert refused.code == "InvalidParameterException"
