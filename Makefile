@@ -27,7 +27,7 @@ certify: .venv/synced ## certify an embedded EKS on this machine (no account, no
 	@$(RUN) run $(ARGS)
 
 test: .venv/synced-dev ## lint, types, layers, harness tests, then the suite itself
-	@.venv/bin/tox run $(ARGS)
+	@.venv/bin/tox run-parallel --parallel-live $(ARGS)
 
 bench: .venv/synced-dev ## print every speed that is promised
 	@.venv/bin/python -m benchmarks $(ARGS)

@@ -30,12 +30,15 @@ _speaking = threading.Lock()
 
 
 def repeat(runner: Any, calls: list[dict[str, Any]]) -> None:
-    """Make each call every `every` seconds, or as often as it is answered; never returns."""
+    """Make each call every `every` seconds, or as often as it is answered, until SIGTERM."""
+    told_to_end = runner.end_is_waited_for()
     for call in calls:
         load = Load(runner, call)
         threading.Thread(target=load.go_on, name=call["name"], daemon=True).start()
-    # SIGTERM is handled by the main thread, which must not be busy.
-    threading.Event().wait()
+    told_to_end()
+    with _speaking:
+        # Not sys.exit: threads that call all the while would be in the way of its tidying up.
+        os._exit(0)
 
 
 class Load:

@@ -24,6 +24,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from importlib import import_module
@@ -410,8 +411,19 @@ def main() -> int:
     if repeated := [call for call in calls if "repeat" in call]:
         import_module("repeating").repeat(sys.modules[__name__], repeated)
     if plan.get("hold"):
-        signal.pause()
+        end_is_waited_for()()
     return 0
+
+
+def end_is_waited_for() -> Callable[[], object]:
+    """
+    From now on SIGTERM is kept for whoever calls what is returned.
+
+    A handler does not do: Python runs it in the main thread, between two instructions, and one
+    that comes just before the thread blocks waits for ever with it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    return lambda: signal.sigwait({signal.SIGTERM})
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ check is off; and a second attempt would hide what the first one was told, so th
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import botocore.config
@@ -27,16 +29,27 @@ _CONFIG = botocore.config.Config(
 )
 
 
+_making = threading.Lock()
+
+
+@cache
+def _session() -> botocore.session.Session:
+    """One for all clients: it keeps the service models, and to read one takes 20 to 100 ms."""
+    return botocore.session.Session()
+
+
 def client(aws: Aws, service: str) -> Any:
     """botocore makes its methods when it runs, so no type knows them."""
-    return botocore.session.Session().create_client(
-        service,
-        region_name=aws.region,
-        endpoint_url=aws.endpoint,
-        aws_access_key_id=aws.access_key_id,
-        aws_secret_access_key=aws.secret_access_key,
-        config=_CONFIG,
-    )
+    # Sessions are not for several threads at once.
+    with _making:
+        return _session().create_client(
+            service,
+            region_name=aws.region,
+            endpoint_url=aws.endpoint,
+            aws_access_key_id=aws.access_key_id,
+            aws_secret_access_key=aws.secret_access_key,
+            config=_CONFIG,
+        )
 
 
 def as_it_is(answer: Any) -> Any:

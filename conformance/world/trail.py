@@ -11,11 +11,11 @@ import json
 from datetime import datetime
 from typing import Any
 
-import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from conformance.errors import HarnessError
 from conformance.world import looking
+from conformance.world.aws_calls import client
 from conformance.world.world import World
 
 
@@ -39,18 +39,14 @@ def look_up(world: World, attribute: str, value: str, *, since: datetime) -> lis
     `HarnessError` when CloudTrail does not answer.
     """
     aws = world.environment.aws
-    # botocore makes its methods when it runs, so no type knows them.
-    client: Any = botocore.session.Session().create_client(
-        "cloudtrail",
-        region_name=aws.region,
-        endpoint_url=aws.endpoint,
-        aws_access_key_id=aws.access_key_id,
-        aws_secret_access_key=aws.secret_access_key,
-    )
-    pages = client.get_paginator("lookup_events").paginate(
-        LookupAttributes=[{"AttributeKey": attribute, "AttributeValue": value}],
-        # Events are dated to the second.
-        StartTime=since.replace(microsecond=0),
+    pages = (
+        client(aws, "cloudtrail")
+        .get_paginator("lookup_events")
+        .paginate(
+            LookupAttributes=[{"AttributeKey": attribute, "AttributeValue": value}],
+            # Events are dated to the second.
+            StartTime=since.replace(microsecond=0),
+        )
     )
     try:
         found: list[Event] = [

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 def test_no_pod_of_a_crowd_gets_what_is_anothers() -> None:
     sizes = ["--associations", "50", "--pods", "30", "--nodes", "3", "--at-once", "10"]
     done = subprocess.run(

@@ -6,6 +6,7 @@ shared by all tests of a worker; those that are about starting one have their ow
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,14 @@ from conformance.environment import Environment
 from conformance.events import EventLog
 from conformance.run.options import new_run
 from tests.endtoend.command import Command
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of it is long; whoever collects this folder collects others, too."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker("long")
 
 
 @pytest.fixture(scope="session")

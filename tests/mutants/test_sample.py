@@ -1,4 +1,4 @@
-"""Three broken clusters, really run: webhook, agent and API, and a run that is interrupted."""
+"""Two broken clusters, really run: webhook and agent, and a run that is interrupted."""
 
 import json
 import shutil
@@ -14,11 +14,7 @@ import pytest
 
 from conformance.run.settings import child_environment
 
-SAMPLE = (
-    "webhook-mount-writable",
-    "agent-host-not-checked",
-    "api-two-for-one-service-account",
-)
+SAMPLE = ("webhook-mount-writable", "agent-host-not-checked")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +55,7 @@ def short() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.long
 def test_interrupted_in_the_middle_it_leaves_nothing(short: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "conformance", "mutants", "-k", SAMPLE[1]],

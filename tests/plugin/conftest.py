@@ -91,6 +91,8 @@ SPEC = Spec()
 """
 
 
+LEFT_OUT = ("cacheprovider", "hypothesispytest", "pytest-kind")
+"""As in run/suite.ini: plugins that are of no use there and take time to load."""
 BOUND = 120.0
 """No run of a child may take so many seconds: one that waits for ever fails its test."""
 
@@ -115,7 +117,8 @@ class Suite:
             self.write(f"test_{name}.py", HEAD + text)
 
     def run(self, *arguments: str, child: bool = False) -> pytest.RunResult:
-        words = ("scenarios", "-p", "no:cacheprovider", "--import-mode=importlib", *arguments)
+        words = ("scenarios", *(word for name in LEFT_OUT for word in ("-p", f"no:{name}")))
+        words += ("--import-mode=importlib", *arguments)
         if child:
             return self.pytester.runpytest_subprocess(*words, timeout=BOUND)
         return self.pytester.runpytest_inprocess(*words)

@@ -35,6 +35,7 @@ def shared(suite: Suite, workers: int) -> pytest.RunResult:
     return suite.run(f"-n{workers}", "--dist", "loadscope", "--no-loadscope-reorder", child=True)
 
 
+@pytest.mark.long
 def test_worker_killed_in_its_second_file_costs_one_scenario(suite: Suite) -> None:
     suite.scenarios(
         a=file(PASSES, PASSES, name="a"),
@@ -47,6 +48,7 @@ def test_worker_killed_in_its_second_file_costs_one_scenario(suite: Suite) -> No
     assert suite.count("stops") == 1
 
 
+@pytest.mark.long
 def test_both_workers_killed_at_once_cost_two_scenarios(suite: Suite) -> None:
     os.mkfifo(suite.path / "meeting")
     suite.scenarios(
@@ -60,6 +62,7 @@ def test_both_workers_killed_at_once_cost_two_scenarios(suite: Suite) -> None:
     assert not any("INTERNAL" in one.message for one in suite.report.trouble)
 
 
+@pytest.mark.long
 def test_scenarios_that_kill_their_workers_are_not_tried_again(suite: Suite) -> None:
     suite.scenarios(a=file(PASSES, name="a"), b=file(DIES, DIES, name="b"))
     assert shared(suite, 1).ret == 3

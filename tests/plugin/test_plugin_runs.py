@@ -73,7 +73,7 @@ def test_broken_file_is_an_error_and_the_others_still_run(good: Suite) -> None:
         assert good.verdicts["test_one"] == "passed"
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", [pytest.param("-n0", marks=pytest.mark.long), "-n2"])
 def test_spec_that_cannot_be_is_told_once_in_its_own_words(good: Suite, workers: str) -> None:
     good.write(
         "test_bad.py",
@@ -95,7 +95,7 @@ def test_only_a_broken_file_is_still_reported(suite: Suite) -> None:
     assert suite.report.result == "error"
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", ["-n0", pytest.param("-n2", marks=pytest.mark.long)])
 def test_environment_that_does_not_start_is_an_error(good: Suite, workers: str) -> None:
     (good.path / "target-is-broken").touch()
     result = good.run(workers)
@@ -213,8 +213,15 @@ def running(suite: Suite, workers: str, lifeline: Any = None) -> Any:
         yield child
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("workers", "number", "code"),
+    [
+        pytest.param("-n0", signal.SIGTERM, 143, marks=pytest.mark.long),
+        ("-n2", signal.SIGINT, 130),
+        pytest.param("-n0", signal.SIGINT, 130, marks=pytest.mark.long),
+        pytest.param("-n2", signal.SIGTERM, 143, marks=pytest.mark.long),
+    ],
+)
 def test_interrupted_run_tidies_up_and_reports(
     suite: Suite, workers: str, number: int, code: int
 ) -> None:

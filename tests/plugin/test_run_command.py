@@ -101,16 +101,24 @@ def test_real_credentials_never_reach_an_emulated_run(
 
 REFUSED = {
     ("-k", "nothing_matches"): "no scenario matches",
-    ("scenarios/test_none.py",): "no such scenario",
     ("--fault", "nope"): "--fault nope: no such fault",
+    ("--", "--no-such-option"): "pytest does not understand",
+}
+REFUSED_ALIKE = {
+    ("scenarios/test_none.py",): "no such scenario",
     ("--profile", "nope"): "--profile nope: no such profile",
     ("--region", "xx"): "--region xx: no region has such a name",
-    ("--", "--no-such-option"): "pytest does not understand",
     ("--", "--deselect", "NOTHING"): "--deselect NOTHING: there is nothing of that name",
 }
 
 
-@pytest.mark.parametrize(("arguments", "words"), REFUSED.items())
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        *REFUSED.items(),
+        *(pytest.param(*each, marks=pytest.mark.long) for each in REFUSED_ALIKE.items()),
+    ],
+)
 def test_usage_exits_2_with_words(
     good: Suite,
     conformance: Callable[..., int],
@@ -125,14 +133,14 @@ def test_usage_exits_2_with_words(
     assert not (good.path / "reports").exists()
 
 
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.long)])
 def test_reports_that_cannot_be_written_are_told_before_anything_starts(
-    good: Suite, conformance: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    good: Suite, conformance: Callable[..., int], capsys: pytest.CaptureFixture[str], workers: str
 ) -> None:
-    for workers in ("0", "2"):
-        assert conformance("-n", workers, "--reports", "/proc/nowhere") == 3
-        said = capsys.readouterr().err
-        assert said.startswith("error: --reports /proc/nowhere: no report can be written there")
-        assert "INTERNALERROR" not in said
+    assert conformance("-n", workers, "--reports", "/proc/nowhere") == 3
+    said = capsys.readouterr().err
+    assert said.startswith("error: --reports /proc/nowhere: no report can be written there")
+    assert "INTERNALERROR" not in said
     assert good.count("starts") == 0
 
 
@@ -199,7 +207,12 @@ def test_one(world):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long),
+    ],
 )
 def test_signals_are_passed_on_and_waited_for(
     suite: Suite, conformance: Callable[..., int], number: signal.Signals, code: int

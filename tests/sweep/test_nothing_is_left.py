@@ -11,6 +11,7 @@ from conformance.errors import HarnessError
 from conformance.terraform.finding import find_engine
 
 
+@pytest.mark.long
 def test_kill_9_anywhere_and_a_sweep_leave_nothing_of_ours_and_all_of_others() -> None:
     try:
         find_engine()

@@ -97,6 +97,7 @@ def test_no_key_is_in_any_file(provisioned: Any) -> None:
     assert not [path for path in files if secret in path.read_bytes()]
 
 
+@pytest.mark.long
 def test_an_association_can_go_and_come_back(bench: MakeBench, client: Client) -> None:
     made = bench()
     made.apply()
@@ -190,6 +191,7 @@ def test_an_interrupted_apply_can_be_destroyed(bench: MakeBench, client: Client)
     assert made.prefix not in json.dumps(client("iam").list_roles()["Roles"], default=str)
 
 
+@pytest.mark.long
 def test_an_interrupted_apply_can_be_finished(bench: MakeBench) -> None:
     def leave(step: Progress) -> None:
         if step.state == "finished":

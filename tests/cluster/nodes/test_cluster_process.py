@@ -16,6 +16,7 @@ import pytest
 
 from conformance.cluster.process import orphaned
 
+OTHERS = ("userns", "loopback")
 START = """
 import os, signal, subprocess, sys
 reader, writer = os.pipe()
@@ -70,7 +71,9 @@ def busy(cluster: Any, shell_pod: Any) -> list[psutil.Process]:
     return [psutil.Process(cluster.process.pid), *below(cluster.process.pid)]
 
 
-@pytest.mark.parametrize("network", ["auto", "userns", "loopback"])
+@pytest.mark.parametrize(
+    "network", ["auto", *(pytest.param(one, marks=pytest.mark.long) for one in OTHERS)]
+)
 def test_end_of_the_lifeline_ends_everything(
     aws: Any, start_cluster: Callable[..., Any], shell_pod: Any, machine: Any, network: str
 ) -> None:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from conformance.environment import Aws
 from conformance.terraform.checking import SPECS, check_stack
 from conformance.terraform.engine import Engine
@@ -18,6 +20,7 @@ def examples(heading: str) -> list[str]:
     return re.findall(r"```(?:hcl|json)\n(.*?)```", section, flags=re.DOTALL)
 
 
+@pytest.mark.long
 def test_the_stack_of_the_page_keeps_the_agreement(
     tmp_path: Path, checked_aws: Aws, cluster: str
 ) -> None:

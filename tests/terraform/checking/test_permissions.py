@@ -103,6 +103,7 @@ def runner(checked: Launched) -> Aws:
     )
 
 
+@pytest.mark.long
 def test_the_policy_is_enough_for_everything_and_for_changing_it(
     runner: Aws, checked: Launched, tmp_path: Path
 ) -> None:

@@ -120,6 +120,7 @@ def found(stack: str, aws: Aws, cluster: str, folder: Path) -> list[str]:
         workspace.destroy()
 
 
+@pytest.mark.long
 def test_tags_that_are_left_out_are_found_out(
     broken: Callable[[str], str], checked_aws: Aws, cluster: str, tmp_path: Path
 ) -> None:
@@ -161,6 +162,7 @@ def test_other_contents_are_found_out_and_so_is_what_was_made_besides(
     ]
 
 
+@pytest.mark.long
 def test_it_is_a_step_of_the_check(
     broken: Callable[[str], str], checked_aws: Aws, cluster: str, tmp_path: Path
 ) -> None:

@@ -2,9 +2,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conformance.environment import Aws
 from conformance.terraform.checking import check_stack
 from conformance.terraform.checking.permissions import Calls
+
+pytestmark = pytest.mark.long
 
 MODULE = Path(__file__).parents[1] / "stand_ins" / "eks-pod-identity"
 

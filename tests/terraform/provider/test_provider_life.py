@@ -29,6 +29,7 @@ def test_every_step_of_every_resource_is_as_with_the_real_provider(
     assert differences(ours, theirs) == set(KNOWN["attributes"])
 
 
+@pytest.mark.long
 def test_states_are_interchangeable(life: Callable[[str], Life], theirs: Story) -> None:
     ours = life("embedded")
     ours.apply()

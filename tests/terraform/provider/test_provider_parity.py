@@ -41,6 +41,7 @@ def without_ids(contract: Contract, prefix: str, of: str) -> Any:
     return json.loads(re.sub(r"a-[a-z0-9]{16,17}\b", "ASSOCIATION", text))
 
 
+@pytest.mark.long
 def test_the_real_provider_gives_the_same_contract_and_takes_over_our_state(
     bench: Callable[..., Any],
     variables: Callable[..., Any],
