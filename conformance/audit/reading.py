@@ -9,18 +9,21 @@ emulation of ours has instances, and its nodes say by labels what EC2 would.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
-import botocore.session
+import botocore.config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from conformance.audit.snapshot import Association, Node, Object, Role, Snapshot, role_name
 from conformance.cluster.nodes.metadata_options import MetadataOptions
 from conformance.environment import Aws, Cluster
 from conformance.errors import HarnessError
+from conformance.world import aws_calls
 from conformance.world.agents import AGENT_PODS, AGENT_SELECTOR
 from conformance.world.kube import Kube
+
+_PATIENT = botocore.config.Config(retries={"mode": "standard"})
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -46,7 +49,7 @@ class _Reader:
         self._namespaces = namespaces
         self._kube = Kube(cluster.kubeconfig, cluster.context)
         self._unread: list[str] = []
-        self._client = cache(self._make_client)
+        self._client = cache(partial(aws_calls.client, aws, config=_PATIENT))
         self._document = cache(self._managed_document)
 
     def snapshot(self) -> Snapshot:
@@ -202,16 +205,6 @@ class _Reader:
         except BotoCoreError as error:
             self._unread.append(f"{what}: {error}")
         return None
-
-    def _make_client(self, service: str) -> Any:
-        # botocore makes its methods when it runs, so no type knows them.
-        return botocore.session.Session().create_client(
-            service,
-            region_name=self._aws.region,
-            endpoint_url=self._aws.endpoint,
-            aws_access_key_id=self._aws.access_key_id,
-            aws_secret_access_key=self._aws.secret_access_key,
-        )
 
 
 def _is_ready(pod: Object) -> bool:

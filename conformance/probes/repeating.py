@@ -8,6 +8,7 @@ of its own, as if it were another program in the same pod. Unlike one call of a 
 load waits between the attempts of its SDK as applications do.
 """
 
+import gc
 import json
 import os
 import sys
@@ -32,6 +33,7 @@ _speaking = threading.Lock()
 def repeat(runner: Any, calls: list[dict[str, Any]]) -> None:
     """Make each call every `every` seconds, or as often as it is answered, until SIGTERM."""
     told_to_end = runner.end_is_waited_for()
+    gc.enable()
     for call in calls:
         load = Load(runner, call)
         threading.Thread(target=load.go_on, name=call["name"], daemon=True).start()

@@ -38,8 +38,12 @@ def _session() -> botocore.session.Session:
     return botocore.session.Session()
 
 
-def client(aws: Aws, service: str) -> Any:
-    """botocore makes its methods when it runs, so no type knows them."""
+def client(aws: Aws, service: str, config: botocore.config.Config = _CONFIG) -> Any:
+    """
+    A client of the account; as it is asked by a scenario, unless `config` says otherwise.
+
+    botocore makes its methods when it runs, so no type knows them.
+    """
     # Sessions are not for several threads at once.
     with _making:
         return _session().create_client(
@@ -48,7 +52,7 @@ def client(aws: Aws, service: str) -> Any:
             endpoint_url=aws.endpoint,
             aws_access_key_id=aws.access_key_id,
             aws_secret_access_key=aws.secret_access_key,
-            config=_CONFIG,
+            config=config,
         )
 
 

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 from conformance.audit import Node, Snapshot, reading
 from conformance.environment import Aws, Cluster
 from conformance.errors import HarnessError
+from conformance.world import aws_calls
 
 CLUSTER = Cluster(
     name="prod", arn="arn:aws:eks:eu-west-1:1:cluster/prod", kubeconfig=Path("k"), context="prod"
@@ -125,11 +126,11 @@ def read(
         def get(self, path: str, **_: Any) -> dict[str, Any]:
             return {"items": of_kube(path)}
 
-    def client(_: Any, service: str) -> Stub:
+    def client(_: Aws, service: str, **_config: Any) -> Stub:
         return Stub(**SERVICES[service] | changed.get(service, {}))
 
     monkeypatch.setattr(reading, "Kube", OfKube)
-    monkeypatch.setattr(reading._Reader, "_make_client", client)
+    monkeypatch.setattr(aws_calls, "client", client)
     aws = Aws(region="eu-west-1", account_id="1", endpoint=endpoint)
     return reading.read(aws, CLUSTER, namespaces=namespaces)
 
