@@ -13,6 +13,7 @@ waits: it finishes the calls that are under way and writes its state. Only one t
 does not end within the grace is killed, with everything it started.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -160,8 +161,8 @@ class Engine(python_terraform.Terraform):  # type: ignore[misc]  # the library h
         """Ask the running command to stop, from any thread; does nothing when none runs."""
         process = self._process
         if process is not None and not self._interrupted.is_set():
-            self._interrupted.set()
             process.send_signal(signal.SIGINT)
+            self._interrupted.set()
 
     def read_state_file(self, file_path: str | None = None) -> None:
         """Nothing: after a kill a state may be empty or half there, and outputs tell enough."""
@@ -234,13 +235,14 @@ class Engine(python_terraform.Terraform):  # type: ignore[misc]  # the library h
             while (line := self._next(lines, deadline)) is not _END:
                 take(line)
             process.wait(max(0.0, deadline - time.monotonic()))
-        except BaseException as way_out:
-            if process is not None:
-                self._stop(process)
-            if isinstance(way_out, subprocess.TimeoutExpired):
-                raise TimeoutError from None
-            raise
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
         finally:
+            # A second Ctrl-C may meet us anywhere on the way, and must not leave it running.
+            stopped_by = time.monotonic() + self.grace
+            while process is not None and process.poll() is None:
+                with contextlib.suppress(KeyboardInterrupt):
+                    self._stop(process, stopped_by)
             self._process = None
             self.temp_var_files.clean_up()
             for reader in readers:
@@ -257,18 +259,14 @@ class Engine(python_terraform.Terraform):  # type: ignore[misc]  # the library h
         except queue.Empty:
             raise TimeoutError from None
 
-    def _stop(self, process: "subprocess.Popen[str]") -> None:
-        """SIGINT once, then wait; a second Ctrl-C meanwhile changes nothing."""
+    def _stop(self, process: "subprocess.Popen[str]", deadline: float) -> None:
+        """SIGINT, once however often this is called; then wait, then kill."""
         self.interrupt()
-        deadline = time.monotonic() + self.grace
-        while process.poll() is None:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            except KeyboardInterrupt:
-                continue
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _read(

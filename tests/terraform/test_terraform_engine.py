@@ -217,6 +217,27 @@ def test_whatever_ignores_the_interrupt_is_killed_with_its_children(local_engine
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+def test_a_second_interrupt_before_the_first_was_passed_on_loses_neither(
+    local_engine: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = local_engine(SLOW, seconds={"apply": 2}, grace=10)
+    met = iter([KeyboardInterrupt])
+    interrupt = engine.interrupt
+
+    def interrupted_itself() -> None:
+        for second in met:
+            raise second
+        interrupt()
+
+    monkeypatch.setattr(engine, "interrupt", interrupted_itself)
+    began = time.monotonic()
+
+    with pytest.raises(TerraformError, match=r"not done after 2 s"):
+        engine.apply()
+
+    assert time.monotonic() - began < 20
+
+
 @pytest.mark.parametrize("way_out", [KeyboardInterrupt, SystemExit, RuntimeError])
 def test_what_ends_the_wait_stops_terraform_once_and_is_raised_again(
     local_engine: Make, way_out: type[BaseException]
