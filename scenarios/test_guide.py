@@ -58,6 +58,7 @@ SWAPPED = "s3-swapped-sa"
 """Of its own: whoever reads as the old role must not depend on who comes first."""
 APPS = {"s3": "s3-app-sa", "dynamodb": "dynamodb-writer-sa", "sqs": "sqs-consumer-sa"}
 
+TAKES_LONG = True
 SPEC = Spec(
     roles=(
         Role(

@@ -56,6 +56,7 @@ MAY_READ_BY_TAG = Statement(
 MAY_ASSUME = Statement(actions=("sts:AssumeRole", "sts:TagSession"), resources=("role:target",))
 
 PRESENTER = "lifecycle-presenter"
+TAKES_LONG = True
 SPEC = Spec(
     roles=(
         Role(name="worker"),

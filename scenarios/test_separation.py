@@ -42,6 +42,7 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 RENEWED, CLUSTERED = "separation-renewed", "separation-clustered"
 OWN_PREFIX = "bucket:shared/${aws:PrincipalTag/kubernetes-namespace}/*"
 
+TAKES_LONG = True
 SPEC = Spec(
     roles=(
         *(

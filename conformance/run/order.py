@@ -21,7 +21,7 @@ def arranged(items: list[pytest.Item], order: str) -> list[pytest.Item]:
 
     Files stay together, for each has a world of its own. Every worker of xdist gets the same.
     """
-    usual = sorted(items, key=lambda item: not has_own_environment(item))
+    usual = sorted(items, key=lambda item: (not has_own_environment(item), not _takes_long(item)))
     if order in ("", REVERSED):
         return usual[::-1] if order else usual
     files: dict[Path, list[pytest.Item]] = {}
@@ -33,3 +33,8 @@ def arranged(items: list[pytest.Item], order: str) -> list[pytest.Item]:
     for each in whole:
         chance.shuffle(each)
     return [item for each in whole for item in each]
+
+
+def _takes_long(item: pytest.Item) -> bool:
+    """Whether the item's file says so, beside its Spec: no promise depends on it."""
+    return bool(getattr(getattr(item, "module", None), "TAKES_LONG", False))

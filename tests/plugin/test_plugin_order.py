@@ -30,6 +30,16 @@ def test_files_that_wait_most_begin_first(ordered: Suite) -> None:
     assert order_of(ordered) == FIRST + SECOND
 
 
+def test_files_that_say_that_they_take_long_come_next(suite: Suite) -> None:
+    suite.scenarios(
+        quick=FILE.format("quick"),
+        slow="TAKES_LONG = True\n" + FILE.format("slow"),
+        waits=OWN + FILE.format("waits"),
+    )
+    files = [name.partition("[")[0] for name in order_of(suite)]
+    assert list(dict.fromkeys(files)) == ["test_waits", "test_slow", "test_quick"]
+
+
 def test_reversed_is_reversed_inside_files_too(ordered: Suite) -> None:
     assert order_of(ordered, "--order", "reversed") == SECOND[::-1] + FIRST[::-1]
 
