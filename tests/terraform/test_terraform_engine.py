@@ -293,7 +293,9 @@ def test_a_real_ctrl_c_in_a_process_of_its_own(local_engine: Make, tmp_path: Pat
     engine = local_engine(SLOW)
     program = tmp_path / "run.py"
     program.write_text(
-        "import sys\n"
+        "import signal, sys\n"
+        # Whatever was started in the background of a script ignores it, with its children.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path\n"
         "from conformance.terraform.engine import Engine\n"
         "from conformance.terraform.finding import find_engine\n"
