@@ -6,6 +6,7 @@ network's tier is decided before anything is imported that might start another.
 """
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -24,8 +25,11 @@ def main() -> int:
         tier, reasons = enter_tier(settings.network)
         for better, reason in reasons.items():
             sys.stderr.write(f"network {better} is not possible here: {reason}\n")
+        # What is imported is there to stay: to look for garbage in it is a quarter of the start.
+        gc.disable()
         from conformance.cluster.process import serve  # noqa: PLC0415 - see the module
 
+        gc.enable()
         serve(settings, arguments.dir, tier, arguments.lifeline_fd)
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")
