@@ -90,7 +90,6 @@ def main() -> None:
     from conformance.emulator.process import Options, serve  # noqa: PLC0415 -- after prepare
     from conformance.emulator.service import Settings  # noqa: PLC0415 -- after prepare
 
-    gc.freeze()
     gc.enable()
     settings = Settings(
         folder=given.folder.resolve(),

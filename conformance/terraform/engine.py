@@ -161,8 +161,8 @@ class Engine(python_terraform.Terraform):  # type: ignore[misc]  # the library h
         """Ask the running command to stop, from any thread; does nothing when none runs."""
         process = self._process
         if process is not None and not self._interrupted.is_set():
-            process.send_signal(signal.SIGINT)
             self._interrupted.set()
+            process.send_signal(signal.SIGINT)
 
     def read_state_file(self, file_path: str | None = None) -> None:
         """Nothing: after a kill a state may be empty or half there, and outputs tell enough."""
