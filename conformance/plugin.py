@@ -11,10 +11,12 @@ it when the first worker has told that it found scenarios, before any is schedul
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import random
 import shutil
 import signal
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -104,6 +106,8 @@ class Hooks:
             from conformance.run.owner import Owner  # noqa: PLC0415 - see the module
 
             self.process = self.owner = Owner(self._identity, given)
+        # What is imported by now stays. pytest ends with five looks for garbage in it.
+        gc.freeze()
         return self.process
 
     # --- collecting
@@ -160,6 +164,8 @@ class Hooks:
             return None
         from conformance.run.scheduling import Scheduling  # noqa: PLC0415 - imports xdist
 
+        # There are scenarios, so this will be needed; and while workers collect there is time.
+        import_module("conformance.run.owner")
         try:
             return Scheduling(config, log)
         except HarnessError as error:

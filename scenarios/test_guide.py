@@ -58,6 +58,9 @@ SWAPPED = "s3-swapped-sa"
 """Of its own: whoever reads as the old role must not depend on who comes first."""
 APPS = {"s3": "s3-app-sa", "dynamodb": "dynamodb-writer-sa", "sqs": "sqs-consumer-sa"}
 
+ASKING_EKS_AUTH = Statement(actions=("eks-auth:AssumeRoleForPodIdentity",), resources=("*",))
+"""For pods that ask it themselves, without the agent."""
+
 TAKES_LONG = True
 SPEC = Spec(
     roles=(
@@ -67,13 +70,15 @@ SPEC = Spec(
                 Statement(actions=("s3:ListAllMyBuckets",), resources=("*",)),
                 Statement(actions=("s3:ListBucket",), resources=("bucket:data",)),
                 Statement(actions=("s3:GetObject",), resources=("bucket:data/*",)),
-                # For the pod that asks EKS Auth itself, without the agent.
-                Statement(actions=("eks-auth:AssumeRoleForPodIdentity",), resources=("*",)),
+                ASKING_EKS_AUTH,
             ),
         ),
         Role(
             name="archivist",
-            statements=(Statement(actions=("s3:GetObject",), resources=("bucket:archive/*",)),),
+            statements=(
+                Statement(actions=("s3:GetObject",), resources=("bucket:archive/*",)),
+                ASKING_EKS_AUTH,
+            ),
         ),
         Role(
             name="dynamodb",
@@ -412,7 +417,7 @@ def test_cli_names_the_agent_and_its_pod_nothing(reader: dict[str, Probe]) -> No
 
 
 class Swapped(NamedTuple):
-    """What one token was given before the swap, and everybody after it, on one node."""
+    """What a pod had before the swap and another after it, on one node; both present one token."""
 
     before: Probe
     told: Evidence
@@ -421,9 +426,9 @@ class Swapped(NamedTuple):
 
 @pytest.fixture(scope="module")
 def swapped(world: World) -> Swapped:
-    """A presenter asks the agent before the swap; another one, on its node, after it."""
+    """A pod, the swap, and another pod of the same service account."""
     running = world.token(world.stand_in(BACKEND, SWAPPED))
-    before = present(world, {"running": running}, node="")
+    before = read_both(world, running, node="")
     told = world.aws(
         "eks", "update-pod-identity-association",
         "--cluster-name", world.environment.cluster.name,
@@ -433,33 +438,40 @@ def swapped(world: World) -> Swapped:
     seen: dict[str, Probe] = {}
 
     def in_effect() -> bool:
-        tokens = {"running": running, **world.tokens(SWAPPED, namespace=BACKEND)}
-        seen["after"] = present(world, tokens, node=before.pod.node)
-        return has_role(seen["after"][SWAPPED], "archivist", world)
+        seen["after"] = read_both(world, running, node=before.pod.node)
+        return has_role(seen["after"]["who am I"], "archivist", world)
 
     world.settles("new pods have the new role", in_effect)
     return Swapped(before, told, seen["after"])
 
 
-def present(world: World, tokens: dict[str, str], *, node: str) -> Probe:
-    """One pod that presents tokens to its agent, reads with what it is given, and asks EKS Auth."""
+def read_both(world: World, running: str, *, node: str) -> Probe:
+    """
+    A new pod that reads from both buckets.
+
+    It also presents a token to its agent, as the pod that runs on would, and to EKS Auth.
+    """
     reads = {
-        f"{bucket}, {name}": ask_agent(
-            name, then=call("s3", "get_object", Bucket=world.bucket(bucket), Key="hello.txt")
-        )
-        for name in tokens
+        bucket: call("s3", "get_object", Bucket=world.bucket(bucket), Key="hello.txt")
         for bucket in ("data", "archive")
     }
-    asks = {name: ask_agent(name, then=WHO_AM_I) for name in tokens}
     directly = call(
         "eks-auth",
         "assume_role_for_pod_identity",
         clusterName=world.environment.cluster.name,
         token=presented("running"),
     )
-    plan: dict[str, Call] = {**asks, **reads, "EKS Auth": directly}
-    request = ProbeRequest(BACKEND, APPS["s3"], plan, name="presenter", secrets=tokens, node=node)
-    return world.probe_all({"presenter": request})["presenter"]
+    plan: dict[str, Call] = {
+        "who am I": WHO_AM_I,
+        **reads,
+        "running": ask_agent("running", then=WHO_AM_I),
+        "data, running": ask_agent("running", then=reads["data"]),
+        "EKS Auth": directly,
+    }
+    request = ProbeRequest(
+        BACKEND, SWAPPED, plan, name="swapped", secrets={"running": running}, node=node
+    )
+    return world.probe_all({"swapped": request})["swapped"]
 
 
 def has_role(evidence: Evidence, role: str, world: World) -> bool:
@@ -468,14 +480,17 @@ def has_role(evidence: Evidence, role: str, world: World) -> bool:
 
 @proves(ROLE_IS_SWAPPED_IN_PLACE, needs=swap)
 def test_new_pod_has_the_new_role(swapped: Swapped, world: World) -> None:
-    """The new role's bucket is open and the old role's is closed; no manifest was touched."""
+    """Before, the old role's bucket is open and the new role's is closed; then the other way."""
     swapped.told.granted()
-    with blaming(Stage.EKS_AUTH):
-        assert has_role(swapped.before["running"], "s3", world)
-        assert has_role(swapped.after[SWAPPED], "archivist", world)
-
-    swapped.after[f"archive, {SWAPPED}"].granted()
-    swapped.after[f"data, {SWAPPED}"].denied(Stage.IAM, "AccessDenied")
+    ways = ((swapped.before, "s3", "data"), (swapped.after, "archivist", "archive"))
+    for pod, role, own in ways:
+        with blaming(Stage.EKS_AUTH):
+            assert has_role(pod["who am I"], role, world)
+        for bucket in ("data", "archive"):
+            if bucket == own:
+                pod[bucket].granted()
+            else:
+                pod[bucket].denied(Stage.IAM, "AccessDenied")
 
 
 @proves(RUNNING_PODS_SEE_IT_LATER, needs=swap | {Capability.NODE_ISOLATION})

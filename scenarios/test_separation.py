@@ -13,17 +13,19 @@ import pytest
 from conformance.environment import Capability
 from conformance.errors import HarnessError
 from conformance.probes import Call, Evidence, PromiseBroken, ask_agent, blaming, call
-from conformance.probes.forgery import signed_by_a_stranger, with_altered_claims
+from conformance.probes.forgery import signed_by_a_stranger, unsigned, with_altered_claims
 from conformance.probes.injected import injected_parts
 from conformance.probes.plan import WHO_AM_I
 from conformance.requirements.marks import proves
 from conformance.requirements.separation import (
     ACCOUNT_MADE_AGAIN_IS_ASSOCIATED,
+    ACCOUNTS_OF_ONE_NAMESPACE_ARE_APART,
     ALTERED_TOKEN_IS_REFUSED,
     CLUSTER_TAG_SEPARATES_ONE_ROLE,
     CLUSTERS_HAVE_THEIR_OWN_ASSOCIATIONS,
     DEFAULT_ACCOUNT_HAS_NOTHING,
     ENVIRONMENTS_ARE_APART,
+    ENVIRONMENTS_IN_TWO_CLUSTERS_ARE_APART,
     FOREIGN_SIGNATURE_IS_REFUSED,
     NAMESPACE_SELECTS_THE_ROLE,
     NEIGHBOURS_BUCKET_IS_DENIED,
@@ -32,6 +34,7 @@ from conformance.requirements.separation import (
     TAGS_SEPARATE_ONE_ROLE,
     TOKEN_DECIDES_WHO_IS_ASKING,
     TOKEN_OF_ANOTHER_CLUSTER_IS_REFUSED,
+    UNSIGNED_TOKEN_IS_REFUSED,
 )
 from conformance.spec import Association, Bucket, Condition, Role, Spec, Statement
 from conformance.stages import Stage
@@ -102,15 +105,20 @@ SPEC = Spec(
 NEIGHBOUR = {"dev": "prod", "prod": "dev"}
 
 
+def bucket_of(name: str, world: World) -> Call:
+    return call("s3", "get_object", Bucket=world.bucket(f"{name}-data"), Key="hello.txt")
+
+
+def prefix_of(name: str, world: World) -> Call:
+    key = f"{world.namespace(name)}/hello.txt"
+    return call("s3", "get_object", Bucket=world.bucket("shared"), Key=key)
+
+
 @pytest.fixture(scope="module")
 def apps(world: World) -> dict[str, Probe]:
     """One pod in each namespace, the others on dev's node and after it: they share an agent."""
-    plan = {"who am I": WHO_AM_I} | {
-        f"{name} bucket": call(
-            "s3", "get_object", Bucket=world.bucket(f"{name}-data"), Key="hello.txt"
-        )
-        for name in ENVIRONMENTS
-    }
+    plan: dict[str, Call] = {"who am I": WHO_AM_I, "dev prefix": prefix_of("dev", world)}
+    plan |= {f"{name} bucket": bucket_of(name, world) for name in ENVIRONMENTS}
     dev = world.probe("dev", "app", plan, name="dev-app")
     others = {
         name: ProbeRequest(name, "app", plan, name=f"{name}-app", node=dev.pod.node)
@@ -122,21 +130,14 @@ def apps(world: World) -> dict[str, Probe]:
 @pytest.fixture(scope="module")
 def tenants(world: World) -> dict[str, Probe]:
     """One pod in each namespace; both service accounts are associated with the same role."""
-    plan = {"who am I": WHO_AM_I} | {
-        f"{name} prefix": call(
-            "s3",
-            "get_object",
-            Bucket=world.bucket("shared"),
-            Key=f"{world.namespace(name)}/hello.txt",
-        )
-        for name in NEIGHBOUR
-    }
+    plan: dict[str, Call] = {"who am I": WHO_AM_I, "dev bucket": bucket_of("dev", world)}
+    plan |= {f"{name} prefix": prefix_of(name, world) for name in NEIGHBOUR}
     return world.probe_all({name: ProbeRequest(name, "tenant", plan) for name in NEIGHBOUR})
 
 
 @pytest.fixture(scope="module")
 def presenter(world: World) -> Probe:
-    """A pod of prod that presents its own token, others of dev, and two forged ones."""
+    """A pod of prod that presents its own token, others of dev, and three forged ones."""
     prod = world.namespace("prod")
     gone = world.stand_in("dev", "app")
     of_the_gone = {"gone": world.token(gone)}
@@ -151,6 +152,7 @@ def presenter(world: World) -> Probe:
             "dev": token,
             "altered": with_altered_claims(token, namespace=prod, service_account="app"),
             "foreign": signed_by_a_stranger(token, namespace=prod, service_account="app"),
+            "unsigned": unsigned(token, namespace=prod, service_account="app"),
         }
         plan: dict[str, Call] = {
             **{name: ask_agent(name, then=WHO_AM_I) for name in of_the_gone},
@@ -158,6 +160,7 @@ def presenter(world: World) -> Probe:
             "token of dev": ask_agent("dev", then=WHO_AM_I),
             "altered token": ask_agent("altered", then=WHO_AM_I),
             "token signed by a stranger": ask_agent("foreign", then=WHO_AM_I),
+            "unsigned token": ask_agent("unsigned", then=WHO_AM_I),
         }
         request = ProbeRequest("prod", "app", plan, name="presenter", secrets=secrets)
         return world.probe_all({"presenter": request})["presenter"]
@@ -218,6 +221,21 @@ def test_environments_are_apart(name: str, apps: dict[str, Probe], world: World)
     for other in ENVIRONMENTS:
         if other != name:
             apps[name][f"{other} bucket"].denied(Stage.IAM, "AccessDenied")
+
+
+@proves(ACCOUNTS_OF_ONE_NAMESPACE_ARE_APART)
+def test_service_accounts_of_one_namespace_are_apart(
+    apps: dict[str, Probe], tenants: dict[str, Probe], world: World
+) -> None:
+    """dev/app reads dev's bucket and dev/tenant its prefix; IAM refuses each the other's."""
+    app, tenant = apps["dev"], tenants["dev"]
+    has_role(app["who am I"], "dev-app", world, beside=tenant["who am I"])
+    has_role(tenant["who am I"], "tenant", world, beside=app["who am I"])
+
+    app["dev bucket"].granted()
+    app["dev prefix"].denied(Stage.IAM, "AccessDenied")
+    tenant["dev prefix"].granted()
+    tenant["dev bucket"].denied(Stage.IAM, "AccessDenied")
 
 
 @proves(DEFAULT_ACCOUNT_HAS_NOTHING)
@@ -291,6 +309,10 @@ def test_token_of_dev_gives_dev_wherever_it_is_presented(presenter: Probe, world
             "token signed by a stranger",
             marks=proves(FOREIGN_SIGNATURE_IS_REFUSED, needs={Capability.MINT_TOKENS}),
         ),
+        pytest.param(
+            "unsigned token",
+            marks=proves(UNSIGNED_TOKEN_IS_REFUSED, needs={Capability.MINT_TOKENS}),
+        ),
     ],
 )
 def test_forged_namespace_is_refused(forged: str, presenter: Probe) -> None:
@@ -341,13 +363,14 @@ class Apart(NamedTuple):
 
 @pytest.fixture(scope="module")
 def apart(world: World) -> Iterator[Apart]:
-    """A second cluster, where prod's `app` has another role and `clustered` the same."""
+    """A second cluster, for staging, where prod's `app` is staging's and `clustered` the same."""
     read: dict[str, Call] = {
         "who am I": WHO_AM_I,
         "shared": call("s3", "get_object", Bucket=world.bucket("shared"), Key="hello.txt"),
+        **{f"{name} bucket": bucket_of(name, world) for name in ENVIRONMENTS},
     }
     with another_cluster(world, "apart") as second:
-        for account, role in (("app", "tenant"), (CLUSTERED, "clustered")):
+        for account, role in (("app", "staging-app"), (CLUSTERED, "clustered")):
             second.eks(
                 "create_pod_identity_association",
                 namespace=second.namespace("prod"),
@@ -376,7 +399,21 @@ def test_same_names_have_their_own_role_in_each_cluster(apart: Apart, world: Wor
     here, there = apart.presenter["own"], apart.there["app"]["who am I"]
 
     has_role(here, "prod-app", world, beside=there)
-    has_role(there, "tenant", world, beside=here)
+    has_role(there, "staging-app", world, beside=here)
+
+
+@proves(ENVIRONMENTS_IN_TWO_CLUSTERS_ARE_APART, needs={Capability.CLUSTERS, Capability.MINT_TOKENS})
+def test_environments_in_two_clusters_are_apart(
+    apps: dict[str, Probe], apart: Apart, world: World
+) -> None:
+    """From the same manifests: here it reads prod's bucket only, there staging's only."""
+    here, there = apps["prod"], apart.there["app"]
+    has_role(here["who am I"], "prod-app", world, beside=there["who am I"])
+    has_role(there["who am I"], "staging-app", world, beside=here["who am I"])
+
+    for pod, own, other in ((here, "prod", "staging"), (there, "staging", "prod")):
+        pod[f"{own} bucket"].granted()
+        pod[f"{other} bucket"].denied(Stage.IAM, "AccessDenied")
 
 
 @proves(TOKEN_OF_ANOTHER_CLUSTER_IS_REFUSED, needs={Capability.CLUSTERS, Capability.MINT_TOKENS})

@@ -163,6 +163,19 @@ MUTANTS = (
         broken="trust.service",
         because="a refusal by the role's trust looks like a malformed request",
     ),
+    _tokens(
+        "eks-auth-obeys-none",
+        old="""    if key is None:
+        raise invalid("its key is not one of the cluster's")
+""",
+        new="""    if unverified.algorithm == "none":
+        return
+    if key is None:
+        raise invalid("its key is not one of the cluster's")
+""",
+        broken="separation.unsigned-token",
+        because="a token that says that it needs no signature is believed",
+    ),
     _auth(
         "eks-auth-one-association-for-a-namespace",
         old="own = [a for a in of_that_name if a.namespace == namespace]",
@@ -192,6 +205,13 @@ MUTANTS = (
     of_that_name = [a for a in every if a.service_account == name]""",
         broken="separation.clusters",
         because="associations of all clusters of the account are one list",
+    ),
+    _auth(
+        "eks-auth-takes-the-next-service-account",
+        old="of_that_name = [a for a in cluster.effective if a.service_account == name]",
+        new="of_that_name = [a for a in cluster.effective if a.service_account <= name]",
+        broken="separation.service-account",
+        because="a service account has the role of another one of its namespace",
     ),
     _auth(
         "eks-auth-misses-updates",

@@ -6,6 +6,7 @@ from conformance.errors import UsageError
 from conformance.mutants import (
     addons,
     agent,
+    agent_keeping,
     api_server,
     associations,
     bad_days,
@@ -26,6 +27,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
     for part in (
         webhook,
         agent,
+        agent_keeping,
         eks_auth,
         associations,
         sts,

@@ -28,6 +28,16 @@ def signed_by_a_stranger(token: str, *, namespace: str, service_account: str) ->
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})
 
 
+def unsigned(token: str, *, namespace: str, service_account: str) -> str:
+    """
+    The token claiming another identity, and that nobody has to sign it (RFC 7519, section 6).
+
+    It keeps a signature, for without any it would not be a token to EKS Auth's API model.
+    """
+    claiming = with_altered_claims(token, namespace=namespace, service_account=service_account)
+    return with_algorithm(claiming, "none")
+
+
 def with_claims(token: str, **claims: object) -> str:
     """The token saying something else about itself, or nothing (None), under its old signature."""
     header, _, signature = token.split(".")

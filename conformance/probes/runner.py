@@ -178,15 +178,22 @@ class Sdk:
 
     def __init__(self, secrets: Secrets) -> None:
         # Imported late: 0.2 s that a pod which only holds, or only asks the agent, need not pay.
-        modules = ("boto3.session", "botocore.config", "botocore.utils")
-        boto3, botocore, utils = map(import_module, modules)
+        modules = ("boto3.session", "botocore.session", "botocore.config", "botocore.utils")
+        boto3, core, botocore, utils = map(import_module, modules)
         self._errors: Any = import_module("botocore.exceptions")
         # Three attempts, as ever, but not a second apart: the agent gives each the same answer,
         # and the wait would cost every refused pod 3 s.
         utils.ContainerMetadataFetcher.SLEEP_TIME = 0.05
         # boto3 reads AWS_DEFAULT_REGION, which the webhook injects where it knows a region.
         fallback = None if "AWS_DEFAULT_REGION" in os.environ else "CONFORMANCE_REGION"
-        self._session = boto3.Session(region_name=fallback and os.environ.get(fallback))
+        session = core.get_session()
+        models = session.get_component("data_loader")
+        # Twice botocore looks into each of 400 folders, to know whether one service is there.
+        models.list_available_services = lambda _: sorted(
+            name for path in models.search_paths if Path(path).is_dir() for name in os.listdir(path)
+        )
+        region = fallback and os.environ.get(fallback)
+        self._session = boto3.Session(region_name=region, botocore_session=session)
         # Two attempts: a lost connection is no finding, and a denial is never tried again.
         retries = {"mode": "standard", "total_max_attempts": 2}
         self._config = botocore.Config(connect_timeout=5, read_timeout=10, retries=retries)

@@ -121,6 +121,38 @@ FOREIGN_SIGNATURE_IS_REFUSED = Requirement(
     aws_validated="never",
 )
 
+UNSIGNED_TOKEN_IS_REFUSED = Requirement(
+    id="separation.unsigned-token",
+    title="A token that claims to need no signature is refused",
+    level=Level.CORE,
+    promise=(
+        "A token that says by the algorithm `none` that nobody signed it MUST be refused by EKS "
+        "Auth as InvalidTokenException."
+    ),
+    rationale="The agent passes it on; a library that obeys a token's own header believes it.",
+    source=f"{_TOKEN_CHECK}; RFC 8725, section 3.1",
+    stage=Stage.EKS_AUTH,
+    since=_SINCE,
+    targets=Targets.ALL,
+    aws_validated="never",
+)
+
+ACCOUNTS_OF_ONE_NAMESPACE_ARE_APART = Requirement(
+    id="separation.service-account",
+    title="Two service accounts of one namespace, own role and own data",
+    level=Level.CORE,
+    promise=(
+        "Two service accounts of one namespace, each with an association of its own, MUST act as "
+        "their own role, read what it allows, and be refused by IAM on what only the other's does."
+    ),
+    rationale="Least privilege per service account is what Pod Identity is chosen for.",
+    source=f"{_ASSOCIATION}; EKS user guide, pod-identities (0be0c9b4), least privilege",
+    stage=Stage.IAM,
+    since=_SINCE,
+    targets=Targets.ALL,
+    aws_validated="never",
+)
+
 ENVIRONMENTS_ARE_APART = Requirement(
     id="separation.environments",
     title="dev, staging and prod in one cluster",
@@ -164,6 +196,23 @@ CLUSTERS_HAVE_THEIR_OWN_ASSOCIATIONS = Requirement(
     rationale="A staging cluster is made from the manifests of the production one.",
     source=f"{_ASSOCIATION}: an association is unique per cluster, namespace and service account",
     stage=Stage.EKS_AUTH,
+    since=_SINCE,
+    targets=Targets.EMULATED,
+    aws_validated="never",
+)
+
+ENVIRONMENTS_IN_TWO_CLUSTERS_ARE_APART = Requirement(
+    id="separation.environments.clusters",
+    title="prod and staging in two clusters",
+    level=Level.EXTENDED,
+    promise=(
+        "The same namespace and service account in a cluster of prod and in one of staging, each "
+        "with its environment's role, MUST read its own environment's bucket and be refused by IAM "
+        "on the other's."
+    ),
+    rationale="Environments are clusters as often as namespaces, made from the same manifests.",
+    source=f"{_ASSOCIATION}; EKS user guide, pod-identities (0be0c9b4), credential isolation",
+    stage=Stage.IAM,
     since=_SINCE,
     targets=Targets.EMULATED,
     aws_validated="never",

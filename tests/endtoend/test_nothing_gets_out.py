@@ -44,6 +44,8 @@ WATCHED = (
     "scenarios/test_association_api.py",
     "scenarios/test_eks_auth.py",
     "scenarios/test_cross_account.py",
+    "scenarios/test_audit.py",
+    "scenarios/test_best_practices.py",
 )
 KNOWN_SHARE = 0.8
 """Of secret keys; `SECRET_KEY` says which are not."""

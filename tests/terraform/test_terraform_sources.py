@@ -31,8 +31,8 @@ def test_a_mirror_that_is_not_there_is_named() -> None:
 
 
 def test_the_embedded_one_refuses_a_real_account() -> None:
-    with pytest.raises(HarnessError, match="on an emulation only"):
-        Embedded().serving(REAL)
+    with pytest.raises(HarnessError, match="on an emulation only"), Embedded().serving(REAL):
+        pass
 
 
 def test_only_the_registry_may_be_asked_for_downloads(tmp_path: Path) -> None:
