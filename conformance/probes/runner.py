@@ -189,9 +189,9 @@ class Sdk:
         session = core.get_session()
         models = session.get_component("data_loader")
         # Twice botocore looks into each of 400 folders, to know whether one service is there.
-        models.list_available_services = lambda _: sorted(
-            name for path in models.search_paths if Path(path).is_dir() for name in os.listdir(path)
-        )
+        folders = [Path(path) for path in models.search_paths if Path(path).is_dir()]
+        names = sorted(each.name for folder in folders for each in folder.iterdir())
+        models.list_available_services = lambda _: names
         region = fallback and os.environ.get(fallback)
         self._session = boto3.Session(region_name=region, botocore_session=session)
         # Two attempts: a lost connection is no finding, and a denial is never tried again.

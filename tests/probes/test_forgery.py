@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from conformance.probes.forgery import (
     signed_by_a_stranger,
+    unsigned,
     with_algorithm,
     with_altered_claims,
     with_claims,
@@ -52,6 +53,14 @@ def test_token_says_something_else_under_its_old_signature(token: str) -> None:
 
     assert jwt.decode(changed, options={"verify_signature": False}) == {**CLAIMS, "exp": 1}
     assert changed.split(".")[0::2] == token.split(".")[0::2]
+
+
+def test_unsigned_token_claims_prod_and_that_nobody_signed_it(token: str) -> None:
+    forged = unsigned(token, namespace="prod", service_account="app")
+
+    claims = jwt.decode(forged, options={"verify_signature": False})
+    assert claims["sub"] == "system:serviceaccount:prod:app"
+    assert jwt.get_unverified_header(forged)["alg"] == "none"
 
 
 def test_token_names_another_algorithm(token: str) -> None:
