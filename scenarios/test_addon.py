@@ -3,15 +3,18 @@ The agent's add-on is updated, configured, removed and installed again, under lo
 
 One pod calls all the while: with the credentials that its SDK has, as a program that
 starts anew each time and so has to ask the agent, and by hand at both of its addresses.
-Associations that add-ons own are seen at an add-on that is only a name here: what it
-would run does not matter. How many associations a cluster may have is shown here as well,
-where nobody else makes any.
+Beside it runs a pod that was created before its association was effective, and goes on
+looking for credentials. Associations that add-ons own are seen at an add-on that is only a
+name here: what it would run does not matter. How many associations a cluster may have is
+shown here as well, where nobody else makes any.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +27,9 @@ from conformance.probes.samples import Samples
 from conformance.requirements.addon import (
     ADDON_ADOPTS_NOTHING,
     ADDON_OWNS_ITS_ASSOCIATIONS,
+    AGENT_IGNORES_A_ROLE,
     ASSOCIATIONS_GO_WITH_THEIR_ADDON,
+    EARLY_POD_STAYS_WITHOUT,
     EMPTY_LIST_TAKES_THEM_AWAY,
     INJECTION_DOES_NOT_NEED_THE_AGENT,
     IPV4_ONLY,
@@ -34,6 +39,7 @@ from conformance.requirements.addon import (
     PRESERVED_ASSOCIATIONS_STAY,
     RUNNING_PODS_DO_NOT_MISS_IT,
     UNKNOWN_CONFIGURATION_IS_REFUSED,
+    UNSUPPORTED_ADDON_IS_REFUSED,
     UPDATE_LOSES_NO_CALL,
     WITHOUT_AGENT_NO_CREDENTIALS,
 )
@@ -44,7 +50,8 @@ from conformance.stages import Stage
 from conformance.targets.own import OwnEnvironment
 from conformance.world import ONCE, ProbeRequest, Running, World
 
-AGENT, OTHER = "eks-pod-identity-agent", "vpc-cni"
+AGENT, OTHER, WITHOUT = "eks-pod-identity-agent", "vpc-cni", "kube-proxy"
+"""The last one has no service account of its own that could have an association."""
 ACCOUNT = {"namespace": "kube-system", "serviceAccount": "aws-node"}
 """Where the other add-on may have an association."""
 
@@ -61,6 +68,13 @@ LOAD: dict[str, Call] = {
     "ipv6": repeated(ask_agent(address="http://[fd00:ec2::23]"), every=0.2),
 }
 ONLY_IPV4 = json.dumps({"agent": {"additionalArgs": {"-b": "169.254.170.23"}}})
+LOOKS: dict[str, Call] = {"looks": repeated(WHO_AM_I, every=1.5, fresh=True)}
+EARLY = "addon-early"
+WINDOW = 4.0
+"""
+Seconds until the association of the early pod is effective: longer than creating a pod takes,
+and all the same over when the add-on has been updated and removed.
+"""
 WITHIN = timedelta(seconds=40)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -72,6 +86,12 @@ class Seen:
     """What the pod saw, and when the add-on was changed."""
 
     load: dict[str, Samples] = field(default_factory=dict)
+    late_parts: list[str] = field(default_factory=list)
+    """What was injected into a new pod of the early pod's service account."""
+    effective: datetime = NEVER
+    """When it was."""
+    version: str = ""
+    """The one that it was updated to."""
     updating: datetime = NEVER
     updated: datetime = NEVER
     removing: datetime = NEVER
@@ -80,20 +100,33 @@ class Seen:
     installed: datetime = NEVER
     refused: list[Evidence] = field(default_factory=list)
     """A configuration that is unknown, and the add-on as it was then."""
+    with_agent: list[str] = field(default_factory=list)
     twice: list[Evidence] = field(default_factory=list)
     without_agent: list[str] = field(default_factory=list)
-    """What was injected into a new pod meanwhile."""
+    """What was injected into a new pod before, and what meanwhile."""
 
 
 @pytest.fixture(scope="module")
 def seen(world: World) -> Seen:
-    seen = Seen()
-    request = ProbeRequest("shop", "addon-app", LOAD, name="app")
-    with world.running({"app": request}) as pods:
+    seen = Seen(version=another_version(world))
+    role = associate_late(world)
+    requests = {
+        "early": ProbeRequest("shop", EARLY, LOOKS, name="early"),
+        "app": ProbeRequest("shop", "addon-app", LOAD, name="app"),
+    }
+    with world.running(requests) as pods:
         # Whoever is refused before anything was changed is not to be looked at any further.
         pods["app"]["ipv4"][:1].granted()
+        seen.with_agent = injected_parts(world.admitted("shop", "addon-app"))
         seen.updating = world.now()
-        done(world, "update_addon", addonName=AGENT, configurationValues=ONLY_IPV4)
+        done(
+            world,
+            "update_addon",
+            addonName=AGENT,
+            addonVersion=seen.version,
+            configurationValues=ONLY_IPV4,
+            serviceAccountRoleArn=role,
+        )
         seen.updated = world.now()
         again(world, pods["app"], seen.updated)
         seen.refused = [
@@ -105,13 +138,51 @@ def seen(world: World) -> Seen:
         seen.removed = world.now()
         seen.without_agent = injected_parts(world.admitted("shop", "addon-app"))
         again(world, pods["app"], seen.removed)
+        seen.late_parts = parts_of_a_late_pod(world)
+        seen.effective = world.now()
         seen.installing = world.now()
         done(world, "create_addon", addonName=AGENT)
         seen.installed = world.now()
         seen.twice = [world.eks("create_addon", addonName=AGENT)]
         again(world, pods["app"], seen.installed)
-        seen.load = pods["app"].so_far()
+        looked = partial(pods["early"].called_since, seen.effective)
+        world.settles("the early pod looks", looked, within=WITHIN, consecutive=ONCE)
+        seen.load = pods["app"].so_far() | pods["early"].so_far()
     return seen
+
+
+def another_version(world: World) -> str:
+    """Of the agent's add-on: not the one that is installed."""
+    addon = world.eks("describe_addon", addonName=AGENT).granted().answer["addon"]
+    told = world.eks("describe_addon_versions", addonName=AGENT).granted().answer["addons"]
+    known: list[str] = [one["addonVersion"] for one in told[0]["addonVersions"]]
+    return next(version for version in known if version != addon["addonVersion"])
+
+
+def associate_late(world: World) -> str:
+    """An association for the early pod that is effective later; its role."""
+    role = world.contract.roles["app"].arn
+    world.service_account("shop", EARLY)
+    with world.own.behaving(propagation_shortest=WINDOW, propagation_longest=WINDOW):
+        world.eks(
+            "create_pod_identity_association",
+            namespace=world.namespace("shop"),
+            serviceAccount=EARLY,
+            roleArn=role,
+        ).granted()
+    return role
+
+
+def parts_of_a_late_pod(world: World) -> list[str]:
+    """What is injected into a new pod of that service account, as soon as something is."""
+    found: list[str] = []
+
+    def injected() -> list[str]:
+        found[:] = injected_parts(world.admitted("shop", EARLY))
+        return found
+
+    world.settles("a new pod would be injected", injected)
+    return found
 
 
 def done(world: World, operation: str, **parameters: Any) -> None:
@@ -147,7 +218,8 @@ def test_update_of_the_agent_loses_no_call(name: str, seen: Seen) -> None:
     """
     The agent was really replaced: the new one knew nothing, so it fetched other credentials.
 
-    Who starts anew asks in the middle of it, and its SDK asks again.
+    The add-on has another version and another configuration then. Who starts anew asks in the
+    middle of it, and its SDK asks again.
     """
     load = seen.load[name].before(seen.removing)
     load[:1].granted()
@@ -155,6 +227,24 @@ def test_update_of_the_agent_loses_no_call(name: str, seen: Seen) -> None:
     load.unbroken()
     with blaming(Stage.AGENT):
         assert len(seen.load["ipv4"].before(seen.removing).access_keys) == 2
+        assert seen.refused[-1].granted().answer["addon"]["addonVersion"] == seen.version
+
+
+@proves(AGENT_IGNORES_A_ROLE, needs=needs | {Capability.RECORDS})
+def test_agent_ignores_the_role_of_its_addon(seen: Seen, world: World) -> None:
+    """The add-on has a role, which may not ask EKS Auth; its agent asks as the one before it."""
+    load = seen.load["ipv4"]
+    keys = [
+        load[:1].granted().access_keys[0],
+        load.after(seen.updated).before(seen.removing).granted().access_keys[0],
+    ]
+    addon = seen.refused[-1].granted().answer["addon"]
+    callers = {call.access_key_fingerprint: call.caller_arn for call in world.records().eks_auth}
+
+    with blaming(Stage.AGENT):
+        assert addon["serviceAccountRoleArn"] == world.contract.roles["app"].arn
+        assert keys[0] != keys[1]
+        assert callers[keys[0]] == callers[keys[1]]
 
 
 @proves(IPV4_ONLY, needs=needs | {Capability.NODE_ISOLATION})
@@ -201,9 +291,25 @@ def test_who_has_credentials_does_not_miss_the_agent(seen: Seen) -> None:
 
 @proves(INJECTION_DOES_NOT_NEED_THE_AGENT, needs=needs)
 def test_injection_does_not_need_the_agent(seen: Seen) -> None:
-    """A pod that was created while no agent was there has everything that it needs to ask one."""
+    """A pod that was created while no agent was there has all that one had while it was."""
     with blaming(Stage.INJECTION):
-        assert seen.without_agent
+        assert seen.with_agent != []
+        assert seen.without_agent == seen.with_agent
+
+
+@proves(EARLY_POD_STAYS_WITHOUT, needs=needs)
+def test_pod_before_its_association_is_effective_stays_without(seen: Seen) -> None:
+    """
+    EKS has answered that the association is there, and the webhook has not heard of it yet.
+
+    The pod starts a new program again and again, also when a new pod is injected as any other.
+    """
+    looks = seen.load["looks"]
+    with blaming(Stage.INJECTION):
+        assert seen.late_parts == seen.with_agent != []
+
+    looks.denied(Stage.INJECTION, "NoCredentials")
+    looks.after(seen.effective).denied(Stage.INJECTION, "NoCredentials")
 
 
 @proves(PODS_RECOVER_BY_THEMSELVES, needs=needs)
@@ -295,7 +401,28 @@ def test_addon_has_associations_of_its_own_service_accounts_only(empty: World) -
     )
 
     refused.denied(Stage.SERVICE, "InvalidParameterException")
+    with blaming(Stage.SERVICE):
+        assert refused.message == (
+            "Service account default in pod identity configuration is not supported for addon "
+            f"{OTHER}"
+        )
     empty.eks("describe_addon", addonName=OTHER).denied(Stage.SERVICE, "ResourceNotFoundException")
+    install(empty)
+
+
+@proves(UNSUPPORTED_ADDON_IS_REFUSED, needs=needs)
+def test_addon_that_knows_no_pod_identity_is_refused(empty: World) -> None:
+    """Neither add-on nor association is made; an add-on that knows it has both."""
+    refused = empty.eks("create_addon", addonName=WITHOUT, podIdentityAssociations=wanted(empty))
+
+    refused.denied(Stage.SERVICE, "InvalidParameterException")
+    with blaming(Stage.SERVICE):
+        assert re.fullmatch(
+            r"Pod Identity feature is not supported for addon version: v\d\S+", refused.message
+        )
+        assert owned(empty) == []
+    told = empty.eks("describe_addon", addonName=WITHOUT)
+    told.denied(Stage.SERVICE, "ResourceNotFoundException")
     install(empty)
 
 

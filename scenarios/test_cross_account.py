@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from conformance.emulator.records import DecidedBy
 from conformance.environment import Capability
 from conformance.probes import Call, Outcome, PromiseBroken, ask_agent, blaming, call
 from conformance.probes.plan import WHO_AM_I
@@ -32,6 +33,7 @@ from conformance.requirements.cross_account import (
     ONE_SIDE_IS_NOT_ENOUGH,
     POD_IS_THE_TARGET_ROLE,
     PRINCIPAL_ARN_NARROWS,
+    REFUSED_BY_WHO_DOES_NOT_ALLOW,
     REQUEST_TAGS_NARROW,
     TAGS_COME_ALONG,
     TARGET_MUST_ALLOW_TAGS,
@@ -119,6 +121,21 @@ WAYS = {name: Way(name, tags="id" not in name.split("-")) for name in TRUSTS} | 
     "from-no-tag": Way("open", role="no-tag"),
     "from-no-tag-untagged": Way("untaggable", role="no-tag", tags=False),
 }
+BY_THE_TARGET, BY_THE_FIRST_ROLE = DecidedBy.TRUST, DecidedBy.IDENTITY
+REFUSED_BY = dict.fromkeys(
+    (
+        "names-other-role",
+        "by-other-arn",
+        *(f"not-{name}" for name in NOT_TAGS),
+        *(f"id-other-{part}" for part in NOT_IDS),
+    ),
+    (BY_THE_TARGET, ASSUME),
+) | {
+    "untaggable": (BY_THE_TARGET, TAG),
+    "from-no-tag": (BY_THE_FIRST_ROLE, TAG),
+    "from-no-assume": (BY_THE_FIRST_ROLE, ASSUME),
+}
+"""Which policy refuses those that lead nowhere, and which action."""
 TARGETS = tuple(f"role:{name}" for name in (*TRUSTS, "target", "untagged"))
 
 
@@ -423,6 +440,8 @@ def test_chain_is_two_sessions(app: Probe, world: World) -> None:
         assert [one.source for one in first] == ["pods.eks.amazonaws.com"]
         assert chained[0].tags == first[0].tags
         assert len(first[0].tags) == 6
+        # Nobody has to pass them on, and nobody can take them off.
+        assert set(chained[0].transitive) == {name for name, _ in chained[0].tags}
 
 
 # --- whom a target trusts
@@ -510,6 +529,26 @@ def test_association_tells_its_external_id(world: World) -> None:
                 association.service_account,
             )
         )
+
+
+@proves(REFUSED_BY_WHO_DOES_NOT_ALLOW, needs={Capability.MINT_TOKENS, Capability.RECORDS})
+def test_chain_is_refused_by_who_does_not_allow_it(speaker: Probe, world: World) -> None:
+    """EKS Auth says the same of all of them; what IAM decided tells one from another."""
+    roles = world.contract.roles
+    decisions = world.records(since=speaker.pod.created).decisions
+
+    for name, reason in REFUSED_BY.items():
+        leads_nowhere(speaker, name)
+        way = WAYS[name]
+        refused = {
+            (one.decided_by, one.action)
+            for one in decisions
+            if one.resource == roles[way.target].arn
+            and f":assumed-role/{roles[way.role].name}/" in one.principal_arn
+            and not one.allowed
+        }
+        with blaming(Stage.STS):
+            assert refused == {reason}, name
 
 
 # --- what a foreign resource says

@@ -86,7 +86,7 @@ SPEC = Spec(
             name="tenant",
             statements=(
                 to(
-                    ["GetItem", "PutItem", "Query", "BatchGetItem"],
+                    ["GetItem", "PutItem", "Query", "BatchGetItem", "BatchWriteItem"],
                     "table:tenants",
                     conditions=(OWN_ITEMS,),
                 ),
@@ -227,6 +227,7 @@ def editors_plan(orders: str) -> dict[str, Call]:
 
 def tenants_plan(table: str, own: str, other: str) -> dict[str, Call]:
     both = {table: {"Keys": [item(id=own), item(id=other)]}}
+    mine, theirs = (table, item(id=own)), (table, item(id=other))
     return {
         "put own": put(table, item(id=own)),
         "put other": put(table, item(id=other)),
@@ -234,10 +235,14 @@ def tenants_plan(table: str, own: str, other: str) -> dict[str, Call]:
         "get other": get(table, other),
         "query own": query(table, "id", own, ConsistentRead=True),
         "query other": query(table, "id", other),
-        "batch of own": call(
+        "reads of own": call(
             "dynamodb", "batch_get_item", RequestItems={table: {"Keys": [item(id=own)]}}
         ),
-        "batch of both": call("dynamodb", "batch_get_item", RequestItems=both),
+        "reads of both": call("dynamodb", "batch_get_item", RequestItems=both),
+        "writes of own": batch(mine),
+        "writes of both": batch(mine, theirs),
+        "transaction of own": transaction(transact_put(*mine)),
+        "transaction of both": transaction(transact_put(*mine), transact_put(*theirs)),
     }
 
 
@@ -406,11 +411,14 @@ def test_query_sees_its_own_namespace(name: str, probes: dict[str, Probe]) -> No
 
 
 @proves(BATCH_BY_NAMESPACE)
+@pytest.mark.parametrize("several", ["reads", "writes", "transaction"])
 @pytest.mark.parametrize("name", NAMESPACES)
-def test_one_foreign_key_spoils_the_batch(name: str, probes: dict[str, Probe]) -> None:
-    """The own item alone is read; together with another's neither is."""
-    probes[name]["batch of own"].granted()
-    probes[name]["batch of both"].denied(Stage.IAM, DENIED)
+def test_one_foreign_key_spoils_the_batch(
+    name: str, several: str, probes: dict[str, Probe]
+) -> None:
+    """The own item alone is read and written; together with another's neither is."""
+    probes[name][f"{several} of own"].granted()
+    probes[name][f"{several} of both"].denied(Stage.IAM, DENIED)
 
 
 # --- single attributes

@@ -8,12 +8,19 @@ they were used.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from conformance.environment import Capability
 from conformance.probes import Call, Evidence, blaming
-from conformance.probes.injected import ADDRESS_VARIABLE, TOKEN_PATH, TOKEN_VARIABLE, injected_parts
+from conformance.probes.injected import (
+    ADDRESS_VARIABLE,
+    TOKEN_PATH,
+    TOKEN_VARIABLE,
+    injected_parts,
+    variables,
+)
 from conformance.probes.plan import SECRETS_PATH, WHO_AM_I
 from conformance.requirements.marks import proves
 from conformance.requirements.precedence import (
@@ -22,9 +29,12 @@ from conformance.requirements.precedence import (
     ASSOCIATION_BEATS_IRSA,
     CREDENTIALS_FILE_BEATS_THE_AGENT,
     HOP_LIMIT_CLOSES_IT,
+    IRSA_COMES_BACK,
     MISSED_INJECTION_IS_THE_NODE,
     REFUSAL_IS_NO_FALLBACK,
     STATIC_KEYS_BEAT_THE_AGENT,
+    TOKEN_BY_HAND_LOSES,
+    UNSUPPORTED_ADDRESS_IS_REFUSED,
     WEB_IDENTITY_BEATS_THE_AGENT,
 )
 from conformance.spec import Association, Role, Spec
@@ -32,12 +42,12 @@ from conformance.stages import Stage
 from conformance.world import Probe, ProbeRequest, World
 from conformance.world.another_cluster import ROLES, another_cluster
 
-APP, IRSA, STRANGER, REFUSED = (
-    "precedence-app",
-    "precedence-irsa",
-    "precedence-stranger",
-    "precedence-refused",
+APP, IRSA, BACK, STRANGER, REFUSED = (
+    f"precedence-{name}" for name in ("app", "irsa", "irsa-back", "stranger", "refused")
 )
+MISSED = "missed"
+"""A pod of `APP` that was created before its association."""
+ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 
 SPEC = Spec(
     roles=(Role(name="app"), Role(name="annotated"), *ROLES),
@@ -61,12 +71,13 @@ REACHING_IMDS = {"AWS_EC2_METADATA_DISABLED": "false"}
 def pods(world: World) -> dict[str, Evidence]:
     """Each with one thing that somebody set by hand, side by side."""
     role = world.contract.roles["annotated"].arn
-    world.service_account("shop", IRSA, {"eks.amazonaws.com/role-arn": role})
+    world.service_account("shop", IRSA, {ROLE_ANNOTATION: role})
     by_hand: dict[str, dict[str, str]] = {
         "web identity": {"AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN_PATH, "AWS_ROLE_ARN": role},
         "keys": MADE_UP,
         "file": {"AWS_SHARED_CREDENTIALS_FILE": f"{SECRETS_PATH}/credentials"},
-        "nothing": {},
+        "token": {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "made-up"},
+        "address": {ADDRESS_VARIABLE: "http://10.99.0.1/v1/credentials"},
     }
     requests = {
         name: ProbeRequest(
@@ -93,14 +104,56 @@ def test_association_beats_irsa(pods: dict[str, Evidence], world: World) -> None
         assert evidence.identified().role_name == world.contract.roles["app"].name
 
 
+@proves(IRSA_COMES_BACK)
+def test_irsa_comes_back_when_the_association_is_gone(
+    pods: dict[str, Evidence], world: World
+) -> None:
+    """
+    A service account with both, whose next pod has web identity and nothing of Pod Identity.
+
+    Beside it is one whose association stays: the pod that has both is the association's role.
+    """
+    pods["IRSA"].granted()
+    role = world.contract.roles["annotated"].arn
+    world.service_account("shop", BACK, {ROLE_ANNOTATION: role})
+    made = world.eks(
+        "create_pod_identity_association",
+        namespace=world.namespace("shop"),
+        serviceAccount=BACK,
+        roleArn=world.contract.roles["app"].arn,
+    ).granted()
+
+    def next_pod(*, injected: bool) -> dict[str, Any] | None:
+        pod = world.admitted("shop", BACK)
+        return pod if bool(injected_parts(pod)) is injected else None
+
+    with blaming(Stage.INJECTION):
+        pod = world.eventually(
+            "it is injected", lambda: next_pod(injected=True), within=world.settled
+        )
+        assert pod is not None
+        assert "AWS_ROLE_ARN" not in variables(pod)
+
+    id_ = made.answer["association"]["associationId"]
+    world.eks("delete_pod_identity_association", associationId=id_).granted()
+
+    with blaming(Stage.INJECTION):
+        pod = world.eventually(
+            "it is injected no more", lambda: next_pod(injected=False), within=world.settled
+        )
+        assert pod is not None
+        assert variables(pod).get("AWS_ROLE_ARN") == role
+        assert "AWS_WEB_IDENTITY_TOKEN_FILE" in variables(pod)
+
+
 @proves(WEB_IDENTITY_BEATS_THE_AGENT)
 def test_web_identity_by_hand_beats_the_agent(pods: dict[str, Evidence]) -> None:
     """
     STS refuses a token that was made for Pod Identity; the agent would have taken it.
 
-    The pod is injected as well: its neighbour with nothing by hand has credentials.
+    The pod is injected as well: its neighbour without web identity has credentials.
     """
-    pods["nothing"].granted()
+    pods["token"].granted()
     evidence = pods["web identity"].denied(Stage.SERVICE, "InvalidIdentityToken")
 
     with blaming(Stage.INJECTION):
@@ -119,7 +172,7 @@ def test_web_identity_by_hand_beats_the_agent(pods: dict[str, Evidence]) -> None
 )
 def test_static_keys_beat_the_agent(what: str, provider: str, pods: dict[str, Evidence]) -> None:
     """The keys are nobody's, and STS says so; the pod is injected and it is of no use to it."""
-    pods["nothing"].granted()
+    pods["token"].granted()
     evidence = pods[what].denied(Stage.SERVICE, "InvalidClientTokenId")
 
     with blaming(Stage.INJECTION):
@@ -128,11 +181,32 @@ def test_static_keys_beat_the_agent(what: str, provider: str, pods: dict[str, Ev
         assert evidence.agent is None
 
 
+@proves(TOKEN_BY_HAND_LOSES)
+def test_token_by_hand_loses_to_the_file(pods: dict[str, Evidence], world: World) -> None:
+    """No agent takes that token; the pod is injected beside it, and has its role."""
+    evidence = pods["token"]
+
+    with blaming(Stage.INJECTION):
+        assert evidence.identified().role_name == world.contract.roles["app"].name
+        assert TOKEN_VARIABLE in evidence.injection.variables
+
+
+@proves(UNSUPPORTED_ADDRESS_IS_REFUSED)
+def test_address_of_a_stranger_is_refused_by_the_sdk(pods: dict[str, Evidence]) -> None:
+    """It asks nobody there, nor anywhere else; the address that is injected it knows."""
+    pods["token"].granted()
+    evidence = pods["address"].denied(Stage.INJECTION, "InjectionUnusable")
+
+    with blaming(Stage.INJECTION):
+        assert evidence.message.startswith("Unsupported host '10.99.0.1'")
+        assert evidence.agent is None
+
+
 # On a shared network the agent's address is another one, which nobody sets by hand.
 @proves(ADDRESS_BY_HAND_STOPS_INJECTION, needs={Capability.NODE_ISOLATION})
 def test_address_by_hand_comes_without_a_token(pods: dict[str, Evidence], world: World) -> None:
     """The very address that is injected elsewhere, set by hand: the token's variable is not."""
-    address = pods["nothing"].granted().injection.variables[ADDRESS_VARIABLE]
+    address = pods["token"].granted().injection.variables[ADDRESS_VARIABLE]
     request = ProbeRequest(
         "shop", APP, PLAN, name="address", environment={ADDRESS_VARIABLE: address}
     )
@@ -146,20 +220,25 @@ def test_address_by_hand_comes_without_a_token(pods: dict[str, Evidence], world:
 # --- the node's role
 
 
+def reaching_imds(account: str) -> ProbeRequest:
+    """A pod with the SDK's last resort switched on."""
+    return ProbeRequest("shop", account, PLAN, name=account, environment=REACHING_IMDS)
+
+
 def probe_imds(world: World, *accounts: str) -> dict[str, Probe]:
-    """A pod of each service account, with the SDK's last resort switched on."""
-    return world.probe_all(
-        {
-            account: ProbeRequest("shop", account, PLAN, name=account, environment=REACHING_IMDS)
-            for account in accounts
-        }
-    )
+    """One of each service account."""
+    return world.probe_all({account: reaching_imds(account) for account in accounts})
 
 
 @pytest.fixture(scope="module")
 def open_to_pods(world: World) -> Iterator[dict[str, Probe]]:
-    """A cluster whose nodes answer pods, and a role in it that does not trust EKS."""
+    """
+    A cluster whose nodes answer pods, and a role in it that does not trust EKS.
+
+    One of two pods of an associated service account came too early to be injected.
+    """
     with another_cluster(world, "hops", hop_limit=2) as cluster:
+        missed = cluster.probe_all({MISSED: reaching_imds(APP)})
         for account, role in ((APP, "app"), (REFUSED, "nodes")):
             cluster.eks(
                 "create_pod_identity_association",
@@ -167,15 +246,19 @@ def open_to_pods(world: World) -> Iterator[dict[str, Probe]]:
                 serviceAccount=account,
                 roleArn=world.contract.roles[role].arn,
             )
-        yield probe_imds(cluster, APP, REFUSED, STRANGER)
+        yield missed | probe_imds(cluster, APP, REFUSED)
 
 
 @proves(MISSED_INJECTION_IS_THE_NODE, needs={Capability.CLUSTERS, Capability.NODE_ISOLATION})
 def test_pod_that_was_not_injected_is_the_node(
     open_to_pods: dict[str, Probe], world: World
 ) -> None:
-    """Nothing was injected, every call is answered, and the answers are about the node."""
-    probe = open_to_pods[STRANGER]
+    """
+    Nothing was injected, every call is answered, and the answers are about the node.
+
+    The service account has an association by now, and its next pod a role of its own.
+    """
+    probe = open_to_pods[MISSED]
     evidence = probe["who am I"]
 
     with blaming(Stage.INJECTION):
@@ -186,8 +269,8 @@ def test_pod_that_was_not_injected_is_the_node(
 
 @proves(AGENT_BEATS_THE_NODE, needs={Capability.CLUSTERS, Capability.NODE_ISOLATION})
 def test_injected_pod_is_not_the_node(open_to_pods: dict[str, Probe], world: World) -> None:
-    """On the node where a stranger is the node, the associated pod has its own role."""
-    open_to_pods[STRANGER]["who am I"].granted()
+    """On the node where a pod that was missed is the node, an injected one has its own role."""
+    open_to_pods[MISSED]["who am I"].granted()
     evidence = open_to_pods[APP]["who am I"]
 
     with blaming(Stage.INJECTION):
@@ -197,8 +280,8 @@ def test_injected_pod_is_not_the_node(open_to_pods: dict[str, Probe], world: Wor
 
 @proves(REFUSAL_IS_NO_FALLBACK, needs={Capability.CLUSTERS, Capability.NODE_ISOLATION})
 def test_refused_pod_is_not_the_node(open_to_pods: dict[str, Probe]) -> None:
-    """The role's trust refuses EKS, so this pod has nothing, where a stranger has the node's."""
-    open_to_pods[STRANGER]["who am I"].granted()
+    """The role's trust refuses EKS, so this pod has nothing, where a missed one has the node's."""
+    open_to_pods[MISSED]["who am I"].granted()
     open_to_pods[REFUSED]["who am I"].denied(Stage.STS, "AccessDeniedException")
 
 

@@ -91,4 +91,103 @@ MUTANTS = (
         broken="guide.add-on",
         because="there is an agent on one node of the cluster",
     ),
+    _addons(
+        "addon-keeps-its-version",
+        old="    addon.version, addon.configuration = version, configuration\n",
+        new="    addon.configuration = configuration\n",
+        broken="addon.update",
+        because="an update to another version ends well, and the version is the one before",
+    ),
+    Mutant(
+        "addon-away-while-updated",
+        part=Part.ADDON,
+        module="cluster.addons",
+        old="    await api.create_or_replace(_COLLECTION, daemon_set)\n",
+        new="""    if found is not None:
+        await _delete(api)
+        await asyncio.sleep(5)
+    await api.create_or_replace(_COLLECTION, daemon_set)
+""",
+        broken="addon.update",
+        because="an update removes every agent for five seconds before it brings the next",
+    ),
+    Mutant(
+        "addon-role-is-the-agents",
+        part=Part.ADDON,
+        module="emulator.eks_auth",
+        old='    call.require(f"eks-auth:{OPERATION}", call.arn(f"cluster/{call.cluster_name}"))\n',
+        new="""    call.require(f"eks-auth:{OPERATION}", call.arn(f"cluster/{call.cluster_name}"))
+    if any(addon.role_arn for addon in call.cluster().addons.values()):
+        raise ServiceError(
+            "AccessDeniedException", f"not authorized to perform: eks-auth:{OPERATION}"
+        )
+""",
+        broken="addon.role-ignored",
+        because="an agent whose add-on has a role asks as that role, which may not",
+    ),
+    Mutant(
+        "addon-any-configuration",
+        part=Part.ADDON,
+        module="emulator.eks.addon_configuration",
+        old="    if wrong:\n",
+        new='    if wrong and "not defined" not in wrong:\n',
+        broken="addon.configuration",
+        because="flags with typing errors are taken, and do nothing",
+    ),
+    _addons(
+        "addon-keeps-what-it-refused",
+        old="    configuration = addon.configuration if configuration is None else configuration\n",
+        new="""    configuration = addon.configuration if configuration is None else configuration
+    addon.configuration = configuration
+""",
+        broken="addon.configuration",
+        because="a configuration that was refused is told as the add-on's",
+    ),
+    _addons(
+        "addon-leaves-its-agents",
+        old="if CATALOGUE[addon.name].runs and process is not None and process.ended is None:",
+        new="if False:",
+        broken="addon.removed",
+        because="where the add-on was removed agents go on to answer",
+    ),
+    Mutant(
+        "agent-tells-short-lives",
+        part=Part.ADDON,
+        module="cluster.agent.outcomes",
+        old='"Expiration": rfc3339(self.expires_at),',
+        new='"Expiration": rfc3339(min(self.expires_at, __import__("time").time() + 300)),',
+        broken="addon.removed.running",
+        because="SDKs have to ask the agent again for every call",
+    ),
+    _addons(
+        "addon-installed-once",
+        old="""    try:
+        await _put(cluster, kind, addon, conflicts)
+""",
+        new="""    try:
+        installed = vars(cluster).setdefault("installed", set())
+        if addon.name not in installed:
+            installed.add(addon.name)
+            await _put(cluster, kind, addon, conflicts)
+""",
+        broken="addon.installed-again",
+        because="an add-on that was removed and is installed again is ACTIVE and runs nowhere",
+    ),
+    _addons(
+        "addon-unsupported-and-silent",
+        old='    if call["podIdentityAssociations"] and not kind.service_accounts:\n',
+        new="""    if not kind.service_accounts:
+        return []
+    if call["podIdentityAssociations"] and not kind.service_accounts:
+""",
+        broken="addon.associations.unsupported",
+        because="an add-on that knows no Pod Identity is installed, and its associations forgotten",
+    ),
+    _addons(
+        "addon-refuses-without-a-name",
+        old='f"Service account {account} in pod identity configuration is not supported "',
+        new='"A service account in pod identity configuration is not supported "',
+        broken="addon.associations.service-account",
+        because="the refusal does not say which service account is not the add-on's",
+    ),
 )

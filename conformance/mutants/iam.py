@@ -22,7 +22,7 @@ MUTANTS = (
         "iam-any-resource",
         old="return bool(ministack.fnmatch_iam_cs(resource, expanded))",
         new="return True",
-        broken="s3.read.other-bucket",
+        broken="separation.bucket",
         because="a permission for one resource is one for all",
     ),
     _policies(

@@ -353,4 +353,12 @@ MUTANTS = (
         broken="guide.kubectl",
         because="pods that mount Kubernetes' own token, as all do by default, are left alone",
     ),
+    _server(
+        "webhook-remembers-misses",
+        old="if (namespace, name) in self._identities:",
+        new="""known = vars(self).setdefault("known", {})
+        if known.setdefault((namespace, name), (namespace, name) in self._identities):""",
+        broken="association.early-pod",
+        because="a service account of which one pod came too early is not injected any more",
+    ),
 )

@@ -23,8 +23,9 @@ UPDATE_LOSES_NO_CALL = _extended(
     id="addon.update",
     title="An update of the agent loses no call",
     promise=(
-        "While the agent is replaced by an update of its add-on, no call of a program with an SDK "
-        "MUST fail, whether it has credentials or has to ask for them."
+        "While the agent is replaced by an update of its add-on, to another version and another "
+        "configuration, no call of a program with an SDK MUST fail, whether it has credentials or "
+        "has to ask for them."
     ),
     rationale="An update that costs requests is put off until it is urgent.",
     source=f"{_AGENT}; boto3 asks three times, a second apart",
@@ -40,6 +41,17 @@ IPV4_ONLY = _extended(
     ),
     rationale="Where nodes have no IPv6 the agent cannot start without this.",
     source=f"{_IPV6}; aws/eks-pod-identity-agent#16",
+    stage=Stage.AGENT,
+)
+
+AGENT_IGNORES_A_ROLE = _extended(
+    id="addon.role-ignored",
+    title="The agent ignores a role for its service account",
+    promise=(
+        "With serviceAccountRoleArn on its add-on the agent MUST go on to ask EKS Auth as its node."
+    ),
+    rationale="Who narrows that role believes the agent is narrowed, and the node's role decides.",
+    source=f"{_AGENT}; EKS user guide, add-ons-iam (1fe584bb): serviceAccountRoleArn",
     stage=Stage.AGENT,
 )
 
@@ -97,6 +109,22 @@ PODS_RECOVER_BY_THEMSELVES = _extended(
     stage=Stage.AGENT,
 )
 
+EARLY_POD_STAYS_WITHOUT = _extended(
+    id="association.early-pod",
+    title="A pod that comes before its association is effective never gets credentials",
+    promise=(
+        "A pod that is created after CreatePodIdentityAssociation was answered and before the "
+        "association is effective MUST be left alone for good, and MUST NOT keep later pods of "
+        "its service account from being injected."
+    ),
+    rationale="Pipelines that associate and deploy in one go have to wait or restart the pod.",
+    source=(
+        "EKS user guide, pod-id-association (390223ef): eventually consistent; "
+        "aws/eks-pod-identity-agent#52; aws/amazon-eks-pod-identity-webhook#264"
+    ),
+    stage=Stage.INJECTION,
+)
+
 ONE_ADDON_OF_A_NAME = _api(
     id="addon.twice",
     title="An add-on is installed once",
@@ -129,10 +157,21 @@ ONLY_ITS_OWN_SERVICE_ACCOUNTS = _api(
     id="addon.associations.service-account",
     title="An add-on has associations of its own service accounts only",
     promise=(
-        "CreateAddon MUST refuse associations of service accounts that are not the add-on's: "
-        "InvalidParameterException."
+        "CreateAddon MUST refuse associations of service accounts that are not the add-on's, "
+        "InvalidParameterException, and name service account and add-on."
     ),
     rationale="Who may install add-ons must not be able to give roles to anything else.",
+    source=f"{_OWNED}; terraform-aws-modules/terraform-aws-eks#3520",
+)
+
+UNSUPPORTED_ADDON_IS_REFUSED = _api(
+    id="addon.associations.unsupported",
+    title="An add-on that knows no Pod Identity gets no associations",
+    promise=(
+        "CreateAddon MUST refuse associations for an add-on that has no service account for them, "
+        "InvalidParameterException, name the version, and make nothing."
+    ),
+    rationale="An older version of an add-on ends so; the text tells what to update.",
     source=f"{_OWNED}; terraform-aws-modules/terraform-aws-eks#3520",
 )
 

@@ -98,7 +98,7 @@ CHAIN_IS_TWO_SESSIONS = _extended(
     title="First the role's session, then the target's",
     promise=(
         "STS MUST be asked twice: by EKS for the associated role, and by that role's session for "
-        "the target role, which has the six tags of the pod."
+        "the target role, which has the six tags of the pod, all of them transitive."
     ),
     rationale="Both accounts can follow a session of the target back to the cluster.",
     source=f"{_TARGET}: two role assumptions in sequence",
@@ -180,6 +180,19 @@ FIRST_ROLE_MUST_BE_ALLOWED = _core(
     ),
     rationale="Both accounts have a say: that the target trusts is half of it.",
     source=f"{_TARGET}: permission policy of the first role; {_CROSS}",
+)
+
+REFUSED_BY_WHO_DOES_NOT_ALLOW = _extended(
+    id="cross-account.trust.reasons",
+    title="The chain is refused by the side that does not allow it",
+    promise=(
+        "A chain MUST be refused by the target's trust policy or by the first role's policies, "
+        "whichever does not allow it, and for the action that it does not allow: sts:AssumeRole "
+        "or, where only that lacks, sts:TagSession."
+    ),
+    rationale="Pods are told the same of all of them: a refusal for another reason looks as good.",
+    source=f"{_CROSS}; {_TARGET}: trust policy of the target, permission policy of the first role",
+    targets=Targets.EMULATED,
 )
 
 EXTERNAL_ID_IS_PASSED = _core(

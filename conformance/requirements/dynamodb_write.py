@@ -154,7 +154,10 @@ QUERY_BY_NAMESPACE = _core(
 BATCH_BY_NAMESPACE = _core(
     id="dynamodb.leading-keys.batch",
     title="One foreign key spoils the batch",
-    promise="A batch that reads an own item and one of another namespace MUST be refused.",
+    promise=(
+        "A batch that reads or writes an own item and one of another namespace MUST be refused, "
+        "and so MUST a transaction that puts both."
+    ),
     rationale="All keys must fit; one that does would otherwise open the door for the rest.",
     source=_FINE,
 )

@@ -70,6 +70,7 @@ OUTAGE_LEAVES_NOTHING = _extended(
     ),
     rationale="A refusal that is remembered is an outage that goes on.",
     source=f"{_CACHE}, since pull request 73",
+    since="agent 0.1.29",
 )
 
 THROTTLING_IS_PASSED_ON = _extended(
@@ -118,6 +119,7 @@ TOO_SLOW_IS_GIVEN_UP = _extended(
     ),
     rationale="A pod that waits for ever looks like one that works; one that is told asks again.",
     source=f"{_UPSTREAM}: 1 s for a request; aws-sdk-go-v2 aws/retry/standard.go",
+    since="agent 0.1.34",  # 600 ms before, by pull request 101
 )
 
 RESTARTED_AGENT_STARTS_ANEW = _extended(
@@ -161,6 +163,7 @@ WEBHOOK_DOWN_LETS_PODS_PASS = _extended(
     rationale="A cluster that admits no pods is worse; but nobody is told that access is missing.",
     source=f"{_WEBHOOK}: failurePolicy Ignore; aws/eks-pod-identity-agent#153",
     stage=Stage.INJECTION,
+    since="EKS Auth API 2023-11-26",
 )
 
 MISSED_PODS_NEVER_HEAL = _extended(
@@ -173,6 +176,7 @@ MISSED_PODS_NEVER_HEAL = _extended(
     rationale="Waiting does not help: such pods have to be found and replaced.",
     source="aws/eks-pod-identity-agent#52 and #153",
     stage=Stage.INJECTION,
+    since="EKS Auth API 2023-11-26",
 )
 
 CLOCK_BEHIND_IS_WAITED_OUT = _extended(

@@ -32,6 +32,17 @@ ASSOCIATION_BEATS_IRSA = _core(
     source=f"{_WEBHOOK}: container credentials before role-arn",
 )
 
+IRSA_COMES_BACK = _extended(
+    id="precedence.irsa.back",
+    title="Without the association IRSA is back",
+    promise=(
+        "When the association of an annotated service account is deleted, its new pods MUST be "
+        "given the variables of IRSA again, and nothing of Pod Identity."
+    ),
+    rationale="The way back of a move that went wrong, as long as the annotation was left.",
+    source=f"{_WEBHOOK}: container credentials before role-arn",
+)
+
 WEB_IDENTITY_BEATS_THE_AGENT = _extended(
     id="precedence.web-identity",
     title="Web identity variables set by hand win, and the agent is not asked",
@@ -79,12 +90,35 @@ ADDRESS_BY_HAND_STOPS_INJECTION = _core(
     source=f"{_WEBHOOK}; aws-sdk-php#3188",
 )
 
+TOKEN_BY_HAND_LOSES = _extended(
+    id="precedence.token-by-hand",
+    title="A token set by hand loses to the token's file",
+    promise=(
+        "A container with AWS_CONTAINER_AUTHORIZATION_TOKEN MUST be injected as any other, and its "
+        "SDK present the token in AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE."
+    ),
+    rationale="A token in a variable is one that nobody renews.",
+    source=f"{_WEBHOOK}; botocore 1.43: credentials.py, ContainerProvider",
+)
+
+UNSUPPORTED_ADDRESS_IS_REFUSED = _extended(
+    id="precedence.unsupported-address",
+    title="The SDK asks no stranger for credentials",
+    promise=(
+        "With another host than a loopback address, ECS's or EKS's in "
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI the SDK MUST refuse, 'Unsupported host', and ask "
+        "nobody."
+    ),
+    rationale="It would be handed the pod's token. SDKs that are too old refuse EKS's, too.",
+    source="botocore 1.43: utils.py, ContainerMetadataFetcher; aws-sdk-js-v3#5709",
+)
+
 MISSED_INJECTION_IS_THE_NODE = _extended(
     id="precedence.node-role",
     title="Where pods reach IMDS, a pod that was not injected is the node",
     promise=(
-        "With a hop limit of 2, a pod without injection MUST act as the node role, and no call "
-        "says so."
+        "With a hop limit of 2, a pod whose injection was missed MUST act as the node role "
+        "although its service account has an association, and no call says so."
     ),
     rationale=(
         "Injection fails open: a webhook that is away for a minute gives pods the node's "
