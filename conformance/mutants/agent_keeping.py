@@ -7,6 +7,7 @@ from conformance.mutants.model import Mutant, Part
 _agent = partial(Mutant, part=Part.AGENT)
 _handler = partial(_agent, module="cluster.agent.credentials")
 _cache = partial(_agent, module="cluster.agent.cache")
+_outcomes = partial(_agent, module="cluster.agent.outcomes")
 _local = partial(_agent, broken="agent.cache.rotated.local", agent_version="0.2.1")
 
 MUTANTS = (
@@ -80,6 +81,13 @@ MUTANTS = (
         because="credentials are handed out that end while they are used",
     ),
     _cache(
+        "agent-margin-too-wide",
+        old="SHORTEST_LIFE_SECONDS = 15.0",
+        new="SHORTEST_LIFE_SECONDS = 16.0",
+        broken="rotation.margin",
+        because="credentials that are good are dropped a second too early",
+    ),
+    _cache(
         "agent-keeps-until-the-end",
         old="refresh = min(life, self._settings.max_credential_retention_seconds)",
         new="refresh = life",
@@ -92,6 +100,61 @@ MUTANTS = (
         new="self._entries.items() if now + 3600 > item[1].refresh_at]",
         broken="association.updated.renewed",
         because="credentials are renewed an hour before the agent says that they are",
+    ),
+    _outcomes(
+        "agent-tells-an-earlier-end",
+        old='"Expiration": rfc3339(self.expires_at),',
+        new='"Expiration": rfc3339(min(self.expires_at, __import__("time").time() + 600)),',
+        broken="association.updated.sdk",
+        because="SDKs are told that their copy ends in ten minutes, so they ask at every call",
+    ),
+    _outcomes(
+        "agent-keeps-what-was-deleted",
+        old="""IRRECOVERABLE = frozenset(
+    {
+        "ResourceNotFoundException",
+""",
+        new="""IRRECOVERABLE = frozenset(
+    {
+""",
+        broken="association.deleted.renewed",
+        because="pods of a deleted association are given their role until the credentials end",
+    ),
+    _cache(
+        "agent-drops-what-it-cannot-renew",
+        old="if error.code in IRRECOVERABLE:",
+        new="if True:",
+        broken="outage.renewal",
+        because="an outage at the moment of a renewal takes away credentials with hours left",
+    ),
+    _cache(
+        "agent-renews-once",
+        old="retry = min(life, RETRY_SECONDS + self._rng.random() * RETRY_JITTER_SECONDS)",
+        new="retry = life",
+        broken="outage.renewal",
+        because="what could not be renewed is not tried again before it ends",
+    ),
+    _cache(
+        "agent-drops-what-has-to-wait",
+        old='            log.info("Rate limited! Will try to keep creds locally")\n',
+        new="            self._evict(key)\n            return\n",
+        broken="rotation.many.sweep",
+        because="many that are due in one sweep are as many calls to EKS Auth at once",
+    ),
+    _cache(
+        "agent-gives-up-what-has-to-wait",
+        old='            log.info("Rate limited! Will try to keep creds locally")\n',
+        new="            self._entries[key] = replace(entry, refresh_at=entry.expires_at)\n"
+        "            return\n",
+        broken="rotation.many.sweep",
+        because="of many that are due in one sweep, those that have to wait are never renewed",
+    ),
+    _cache(
+        "agent-counts-no-evictions",
+        old='self._counters.count(CACHE_STATE, "evicted")',
+        new="pass",
+        broken="agent.metrics.renewal",
+        because="dashboards do not see that pods will be refused",
     ),
     _cache(
         "agent-hands-out-what-ends",

@@ -1,9 +1,9 @@
 """
 What the agent answers to pods: addresses, paths, the shape of answers, its own ports.
 
-Nothing is promised about two of its counters, evicted entries and errors of renewals: they
-move once a minute or later. Nor about a node without credentials of its own: the agent then
-answers 500 with whatever the SDK for Go says, and nobody takes them from a node in a scenario.
+What its counters say of failed renewals is promised where hours pass for it, in `rotation`.
+Nothing is promised about a node without credentials of its own: the agent then answers 500
+with whatever the SDK for Go says, and nobody takes them from a node in a scenario.
 """
 
 from functools import partial
@@ -134,7 +134,8 @@ STATUS_IS_PASSED_ON = _core(
     title="EKS Auth's status is the pod's",
     promise=(
         "When EKS Auth answers with an error, the agent MUST answer with the same status, 404 "
-        "too, and '[request id]: (code): message, fault: client'."
+        "too, and '[request id]: (code): message, fault: client'. What is wrong with audience or "
+        "iat of a token it MUST leave to EKS Auth to say."
     ),
     rationale="A missing association, a bad token and a bad trust policy need different people.",
     source=_ERRORS,
@@ -144,7 +145,10 @@ STATUS_IS_PASSED_ON = _core(
 IPV6_ANSWERS_ALIKE = _extended(
     id="agent.ipv6",
     title="The IPv6 address answers as the IPv4 one does",
-    promise="http://[fd00:ec2::23]/v1/credentials MUST give the same identity to the same token.",
+    promise=(
+        "http://[fd00:ec2::23]/v1/credentials MUST give the same identity to the same token, and "
+        "the same credentials with any method, query and accepted Host."
+    ),
     rationale="On IPv6 clusters it is the only one that pods are told.",
     source=_SERVER,
 )
@@ -152,9 +156,21 @@ IPV6_ANSWERS_ALIKE = _extended(
 IPV6_REFUSES_ALIKE = _extended(
     id="agent.ipv6.refusals",
     title="The IPv6 address refuses as the IPv4 one does",
-    promise="What is refused at the IPv4 address MUST be refused alike at the IPv6 one.",
+    promise=(
+        "What is refused at the IPv4 address, by the agent or by EKS Auth, MUST be refused alike "
+        "at the IPv6 one."
+    ),
     rationale="A way around a check is one, whichever address it leads through.",
     source=_SERVER,
+)
+
+REFUSALS_ARE_NOT_SHARED = _extended(
+    id="agent.cache.refusals.at-once",
+    title="Refusals are not shared",
+    promise="Of requests that come at once and are refused by EKS Auth, each MUST be asked for.",
+    rationale="Who asks just after a repair must not be told of an attempt before it.",
+    source=f"{_AGENT}: internal/credsretriever; its pull request 73",
+    targets=Targets.EMULATED,
 )
 
 TOO_MANY_ARE_TURNED_AWAY = _extended(
@@ -197,7 +213,10 @@ AGENT_SAYS_THAT_IT_IS_WELL = _extended(
 AGENT_COUNTS_ITS_ANSWERS = _extended(
     id="agent.metrics",
     title="The agent counts its answers by status",
-    promise="/metrics at port 2705 MUST count answers as pod_identity_http_response by code.",
+    promise=(
+        "/metrics at port 2705 MUST count answers as pod_identity_http_response by code, refusals "
+        "and what EKS Auth refused included."
+    ),
     rationale="The one number that shows from outside how many pods are refused.",
     source=f"{_AGENT}: internal/middleware/metrics",
 )

@@ -217,8 +217,9 @@ RUNNING_PODS_SEE_IT_LATER = _extended(
     title="A pod that runs keeps the old role until the agent renews",
     promise=(
         "After the swap, the agent MUST still answer a token that it has credentials for with "
-        "those of the old role, although EKS Auth gives the new one for it: a running pod sees "
-        "the swap at the agent's next renewal, within 3 hours and a minute."
+        "those of the old role, although EKS Auth gives the new one for it: whoever asks the "
+        "agent sees the swap at its next renewal, within 3 hours and a minute, and an SDK that "
+        "has a copy when that is about to end."
     ),
     rationale=(
         "'The role was changed and nothing happened' and 'it was revoked, but not really' are "

@@ -77,19 +77,39 @@ KEPT_SESSIONS_ARE_NOT_SWAPPED = _changed(
 
 SWAPPED_WHEN_RENEWED = _changed(
     id="association.updated.renewed",
-    title="A running pod is swapped when its agent renews, after three hours",
+    title="Whoever asks the agent is swapped when it renews, after three hours",
     level=Level.EXTENDED,
     promise=(
-        "A pod that runs MUST have the role that its association was given when the agent renews "
-        "its credentials, which is within three hours and a minute, without a restart and "
-        "without a call that fails."
+        "Whoever asks the agent in a pod that runs MUST be given the role that its association "
+        "was given when the agent renews the pod's credentials, which is within three hours and "
+        "a minute, without a restart and without a call that fails."
     ),
-    rationale="Whoever swaps a role has to know when the last pod has let go of the old one.",
+    rationale="From then on nobody can get the old role, though who has got it may use it still.",
     source=(
         "aws/eks-pod-identity-agent 0.1.37: configuration/config.go, "
         "max-credential-retention-before-renewal 3h; refreshing_cache.go, a sweep each minute"
     ),
     stage=Stage.AGENT,
+    targets=Targets.EMULATED,
+)
+
+SDK_IS_SWAPPED_LATER = _changed(
+    id="association.updated.sdk",
+    title="An SDK keeps the old role for as long as its copy is good",
+    level=Level.EXTENDED,
+    promise=(
+        "A program whose SDK has credentials of the old role MUST go on with them, without a call "
+        "that fails, also after the agent has renewed: it asks again when they are about to end."
+    ),
+    rationale=(
+        "boto3 asks when a quarter of an hour is left, so the last program lets go of a role up "
+        "to 5 h 45 min after the swap, and not when the agent does."
+    ),
+    source=(
+        "botocore 1.43.106: credentials.py, _DEFAULT_ADVISORY_REFRESH_TIMEOUT 15 * 60 and "
+        "_DEFAULT_MANDATORY_REFRESH_TIMEOUT 10 * 60, of RefreshableCredentials"
+    ),
+    stage=Stage.SERVICE,
     targets=Targets.EMULATED,
 )
 
@@ -154,6 +174,24 @@ DELETED_REVOKES_NOTHING = _changed(
     rationale="Who deletes an association to stop somebody has stopped nobody yet.",
     source="EKS API 2017-11-01, DeletePodIdentityAssociation: it does not end sessions",
     stage=Stage.SERVICE,
+)
+
+DROPPED_WHEN_RENEWED = _changed(
+    id="association.deleted.renewed",
+    title="A deleted association gives nothing from its agent's renewal on",
+    level=Level.EXTENDED,
+    promise=(
+        "A token of a deleted association MUST be given what the agent keeps for it until that is "
+        "renewed, within three hours and a minute, and be answered ResourceNotFoundException from "
+        "then on."
+    ),
+    rationale="It is when the last pod stops being given a role that was taken away from it.",
+    source=(
+        "aws/eks-pod-identity-agent 0.1.37: internal/cloud/eksauth/errors.go, irrecoverable; "
+        "refreshing_cache.go, a sweep each minute"
+    ),
+    stage=Stage.AGENT,
+    targets=Targets.EMULATED,
 )
 
 MADE_AGAIN_HAS_ITS_OWN_ROLE = _changed(

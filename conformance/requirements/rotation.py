@@ -65,7 +65,10 @@ NO_LOST_CALL_AT_RENEWAL = _extended(
 RENEWED_BEFORE_THEIR_END = _extended(
     id="rotation.margin",
     title="Nobody is handed credentials that are about to end",
-    promise="Credentials with 15 s or less to live MUST NOT be handed out; others are fetched.",
+    promise=(
+        "Credentials with 15 s or less to live MUST NOT be handed out; others are fetched then, "
+        "and no earlier."
+    ),
     rationale="A call that takes a moment must not find its credentials expired on arrival.",
     source=f"{_CACHE}: minCredentialTtl",
 )
@@ -137,4 +140,39 @@ MANY_RENEW_AT_ONCE = _extended(
     ),
     rationale="A deployment starts its pods together, so they are due together ever after.",
     source=f"{_CACHE}; aws/eks-pod-identity-agent#34 and #97",
+)
+
+MANY_ARE_SWEPT = _extended(
+    id="rotation.many.sweep",
+    title="Many that are due in one sweep are renewed a few at a time",
+    promise=(
+        "When a sweep of the agent finds the credentials of many pods due, it MUST renew two at "
+        "first and three in two seconds then, and no more; go on handing out those that have to "
+        "wait; and renew them in the next sweeps, long before they end."
+    ),
+    rationale="Pods that were started together must not use up EKS Auth's rate every three hours.",
+    source=f"{_CACHE}; configuration/config.go, max-service-qps 3, of which each renewal takes two",
+)
+
+FAILED_RENEWAL_IS_TRIED_AGAIN = _extended(
+    id="outage.renewal",
+    title="A renewal that fails in an outage is not noticed, and made up for",
+    promise=(
+        "When EKS Auth is away at the moment of a renewal, the agent MUST go on handing out what "
+        "it keeps, and renew it within minutes of EKS Auth's return."
+    ),
+    rationale="Credentials have three hours left then: enough for an outage, if they are kept.",
+    source=f"{_CACHE}; internal/cloud/eksauth/errors.go, recoverable",
+)
+
+FAILED_RENEWALS_ARE_COUNTED = _extended(
+    id="agent.metrics.renewal",
+    title="Renewals that failed are counted by their code",
+    promise=(
+        "pod_identity_cache_errors MUST count failed renewals by code, as NonRecoverable where "
+        'what was kept is dropped, which pod_identity_cache_state{state="evicted"} MUST count, '
+        "and as Recoverable where it is kept."
+    ),
+    rationale="It tells that pods will be refused, or soon may be, before any of them is.",
+    source=_CACHE,
 )
