@@ -42,13 +42,15 @@ class Capability(StrEnum):
     """The agent is of a release that checks rotated tokens by itself: 0.2.1 and later."""
     HAZARDS = "hazards"
     """What is dangerous while it is there may be planted: a role for every bucket, for example."""
+    LOAD = "load"
+    """EKS Auth may be asked hundreds of times within seconds; its limit is the whole account's."""
     AWS_CLI = "aws-cli"
     """The AWS CLI runs beside the harness, and in pods as the image amazon/aws-cli."""
     KUBECTL = "kubectl"
     """kubectl runs beside the harness."""
 
 
-ALLOWABLE = (Capability.HAZARDS,)
+ALLOWABLE = (Capability.HAZARDS, Capability.LOAD)
 """What a real account has only where its owner says so (`--allow`)."""
 
 

@@ -112,7 +112,7 @@ class StepFinished(_Event):
     ok: bool
     detail: str = ""
     bound_seconds: float | None = None
-    """None where only the machine bounds it."""
+    """None where only the machine bounds it, or the steps around or within that have one."""
 
 
 class Waited(_Event):

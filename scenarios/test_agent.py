@@ -7,6 +7,7 @@ its answers and, where records are kept, at what reached EKS Auth.
 """
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -15,7 +16,7 @@ import pytest
 from conformance.environment import Capability
 from conformance.probes import Call, Evidence, PromiseBroken, ask_agent, ask_node, blaming
 from conformance.probes.forgery import with_algorithm, with_claims
-from conformance.probes.plan import WHO_AM_I
+from conformance.probes.plan import WHO_AM_I, AgentCall
 from conformance.requirements.agent import (
     ACCOUNT_IS_THE_ROLES,
     AGENT_COUNTS_ITS_ANSWERS,
@@ -35,6 +36,7 @@ from conformance.requirements.agent import (
     ONLY_ONE_PATH_ANSWERS,
     OTHER_HOSTS_ARE_REFUSED,
     QUERY_IS_IGNORED,
+    REFUSALS_ARE_NOT_SHARED,
     STATUS_IS_PASSED_ON,
     UNCLEAN_PATH_IS_REDIRECTED,
 )
@@ -86,18 +88,34 @@ SPELLINGS = {
     "IPv6 with a port": "[fd00:ec2::23]:80",
 }
 EMPTY = {"no token": None, "an empty token": "", "blanks": "   "}
+SEGMENTS = "token is malformed: token contains an invalid number of segments"
 MALFORMED = {
-    "a word": "hello",
-    "two segments": "e30.e30",
-    "no base64": "!.!.!",
-    "an empty object": "e30.e30.c2ln",
+    "a word": ("hello", SEGMENTS),
+    "two segments": ("e30.e30", SEGMENTS),
+    "no base64": (
+        "!.!.!",
+        "token is malformed: could not base64 decode header: illegal base64 data at input byte 0",
+    ),
+    "no JSON": (
+        "eyJhbGciOiJSUzI1NiJ9.aGVsbG8.cw",
+        (
+            "token is malformed: could not JSON decode claim: "
+            "invalid character 'h' looking for beginning of value"
+        ),
+    ),
+    "an empty object": (
+        "e30.e30.c2ln",
+        "token is unverifiable: signing method (alg) is unspecified",
+    ),
 }
-AT_ONCE = 20
+"""What is presented, and why it is no token."""
+AT_ONCE, REFUSED_AT_ONCE = 20, 3
 
 GOOD = partial(ask_agent, after="credentials")
 """A request that must be granted: nobody need wait for it where EKS Auth is away."""
 
-PLAIN: dict[str, Call] = {
+PLAIN: dict[str, AgentCall] = {
+    "metrics before": ask_node("/metrics", port=2705),
     "credentials": ask_agent(),
     "who am I": GOOD(then=WHO_AM_I),
     "with a query": GOOD(path="/v1/credentials?role=admin&namespace=kube-system"),
@@ -117,30 +135,58 @@ PLAIN: dict[str, Call] = {
         name: ask_agent(None) if text is None else ask_agent(authorization=text)
         for name, text in EMPTY.items()
     },
-    **{name: ask_agent(authorization=text) for name, text in MALFORMED.items()},
+    **{name: ask_agent(authorization=text) for name, (text, _) in MALFORMED.items()},
     "metrics afterwards": ask_node("/metrics", port=2705),
 }
-AT_IPV6 = partial(ask_agent, address="http://[fd00:ec2::23]", after="ipv6")
-BOTH_ADDRESSES: dict[str, Call] = {
-    "ipv4": ask_agent(then=WHO_AM_I),
-    "ipv6": ask_agent(address="http://[fd00:ec2::23]", then=WHO_AM_I),
-    **{f"ipv6 path {path}": AT_IPV6(path=path) for path in ("/", METADATA)},
-    **{f"ipv6 host {name}": AT_IPV6(host=host) for name, host in HOSTS.items()},
-    **{
-        f"ipv6 {name}": AT_IPV6(None) if text is None else AT_IPV6(authorization=text)
-        for name, text in (EMPTY | MALFORMED | {"bearer": "Bearer {token}"}).items()
-    },
-}
-REFUSED_AT_BOTH = tuple(
-    name.removeprefix("ipv6 ") for name in BOTH_ADDRESSES if name.startswith("ipv6 ")
+GRANTED_ALIKE = (
+    "with a query",
+    "with a body",
+    "blanks around",
+    *(f"method {method}" for method in METHODS),
+    *(f"host {name}" for name in SPELLINGS),
 )
-REFUSED_HERE = (
-    *EMPTY,
-    *MALFORMED,
+"""Names of `PLAIN`: what is given the credentials that its token was given before."""
+REFUSED_ALIKE = (
+    "unclean",
     "bearer",
     "other host without token",
+    *(f"path {path}" for path in (*PATHS, METADATA)),
     *(f"host {name}" for name in HOSTS),
+    *EMPTY,
+    *MALFORMED,
 )
+BAD_TOKENS = {
+    "expired": "TokenExpired",
+    "early": "TokenNotYetValid",
+    "both dates": "TokenExpired",
+    "algorithm": "TokenMalformed",
+}
+"""What the agent says of tokens that it refuses by itself."""
+RELAYED = {
+    "stranger": (404, "ResourceNotFoundException"),
+    "audience": (400, "InvalidTokenException"),
+    "issued ahead": (400, "InvalidTokenException"),
+}
+"""What EKS Auth says of tokens that the agent has nothing against."""
+
+
+def secret(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+IPV6 = "http://[fd00:ec2::23]"
+BOTH_ADDRESSES: dict[str, Call] = {
+    "ipv4": ask_agent(then=WHO_AM_I),
+    "ipv6": ask_agent(address=IPV6, then=WHO_AM_I),
+    **{
+        f"ipv6 {name}": replace(PLAIN[name], address=IPV6, after="ipv6")
+        for name in (*GRANTED_ALIKE, *REFUSED_ALIKE)
+    },
+    **{
+        f"ipv6 {name}": ask_agent(secret(name), address=IPV6, after="ipv6")
+        for name in (*BAD_TOKENS, *RELAYED)
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -150,53 +196,65 @@ def asking(world: World) -> Probe:
 
 
 @pytest.fixture(scope="module")
-def both(world: World) -> Probe:
-    """A pod that asks at both addresses with its own token."""
-    return world.probe("shop", APP, BOTH_ADDRESSES, name="both")
-
-
-@pytest.fixture(scope="module")
-def presenting(world: World) -> Probe:
+def tokens(world: World) -> dict[str, str]:
     """
-    A pod that presents tokens of others, one after the other.
+    Tokens of others, by name, bound to pods that never run.
 
-    They belong to pods that never run. Dates and algorithms of some were changed under
-    their signatures, which the agent does not check unless it keeps something for the pod.
+    Dates and algorithms of some were changed under their signatures, which the agent does not
+    check unless it keeps something for the pod.
     """
     now = datetime.now(UTC)
-    pod, other = (world.stand_in("shop", APP) for _ in range(2))
-    token = world.token(pod)
+    passed = int((now - timedelta(seconds=2)).timestamp())
+    in_an_hour = int((now + timedelta(hours=1)).timestamp())
+    pod, other, third = (world.stand_in("shop", APP) for _ in range(3))
+    stranger = world.stand_in("shop", STRANGER)
+    token, audience = world.token(pod), world.token(third, audience="sts.amazonaws.com")
     secrets = {
         "token": token,
         "rotated": world.token(pod),
         "other pod": world.token(other),
-        "stranger": world.token(world.stand_in("shop", STRANGER)),
+        "stranger": world.token(stranger),
+        "refused twice": world.token(stranger),
+        "refused at once": world.token(stranger),
+        "audience": audience,
+        # Nobody would grant it whatever its signature: its audience is wrong, too.
+        "issued ahead": with_claims(audience, iat=in_an_hour),
         "forged": with_claims(token, exp=int((now + timedelta(hours=9)).timestamp())),
-        "expired": with_claims(token, exp=int((now - timedelta(seconds=2)).timestamp())),
-        "early": with_claims(token, nbf=int((now + timedelta(hours=1)).timestamp())),
-        "both dates": with_claims(
-            token,
-            exp=int((now - timedelta(seconds=2)).timestamp()),
-            nbf=int((now + timedelta(hours=1)).timestamp()),
-        ),
+        "expired": with_claims(token, exp=passed),
+        "early": with_claims(token, nbf=in_an_hour),
+        "both dates": with_claims(token, exp=passed, nbf=in_an_hour),
         "no dates": with_claims(token, exp=None, nbf=None),
         "algorithm": with_algorithm(token, "XX256"),
     }
-    secrets = {name.replace(" ", "-"): secret for name, secret in secrets.items()}
+    return {secret(name): token for name, token in secrets.items()}
+
+
+@pytest.fixture(scope="module")
+def both(world: World, tokens: dict[str, str]) -> Probe:
+    """A pod that asks at both addresses with its own token, and at one with those of others."""
+    request = ProbeRequest("shop", APP, BOTH_ADDRESSES, name="both", secrets=tokens)
+    return world.probe_all({"both": request})["both"]
+
+
+@pytest.fixture(scope="module")
+def presenting(world: World, tokens: dict[str, str]) -> Probe:
+    """A pod that presents tokens of others, one after the other."""
     plan: dict[str, Call] = {
+        "metrics before": ask_node("/metrics", port=2705),
         "at once": ask_agent("token", times=AT_ONCE),
         "afterwards": ask_agent("token", then=WHO_AM_I, after="at once"),
         "other pod": ask_agent("other-pod", then=WHO_AM_I, after="at once"),
         "rotated": ask_agent("rotated", then=WHO_AM_I, after="at once"),
         "forged": ask_agent("forged", after="at once"),
-        "stranger": ask_agent("stranger", after="at once"),
-        "stranger again": ask_agent("stranger", after="at once"),
+        "refused": ask_agent("refused-twice", after="at once"),
+        "refused again": ask_agent("refused-twice", after="at once"),
+        "refused at once": ask_agent("refused-at-once", times=REFUSED_AT_ONCE, after="at once"),
         "no dates": ask_agent("no-dates", after="at once"),
-        "both dates": ask_agent("both-dates"),
-        **{name: ask_agent(name) for name in ("expired", "early", "algorithm")},
+        **{name: ask_agent(secret(name), after="at once") for name in RELAYED},
+        **{name: ask_agent(secret(name)) for name in BAD_TOKENS},
         "metrics": ask_node("/metrics", port=2705),
     }
-    request = ProbeRequest("shop", APP, plan, name="presenting", secrets=secrets)
+    request = ProbeRequest("shop", APP, plan, name="presenting", secrets=tokens)
     return world.probe_all({"presenting": request})["presenting"]
 
 
@@ -213,6 +271,15 @@ def refused(evidence: Evidence, code: str, status: int, text: str) -> None:
     with blaming(Stage.AGENT):
         assert evidence.agent is not None
         assert (evidence.agent.status, evidence.agent.text) == (status, text)
+
+
+def form(evidence: Evidence) -> tuple[object, ...]:
+    """How a refusal is written, and what it says but for EKS Auth's request id."""
+    assert evidence.agent is not None
+    answer = evidence.agent
+    headers = ("Content-Type", "X-Content-Type-Options", "Location")
+    said = re.sub(r"^\[[0-9a-f-]+\]", "[request id]", answer.text)
+    return answer.status, said, answer.newline, *map(answer.headers.get, headers)
 
 
 # --- what it gives
@@ -323,15 +390,18 @@ def test_host_is_checked_before_the_token(asking: Probe) -> None:
 
 
 @proves(ERRORS_ARE_PLAIN_TEXT)
-@pytest.mark.parametrize("name", ["no token", "a word", "host localhost", "path /"])
-def test_errors_are_plain_text(name: str, asking: Probe) -> None:
-    """Four refusals of four places in the agent, all in the same form."""
-    evidence = asking[name]
+@pytest.mark.parametrize(
+    "name", ["no token", "a word", "host localhost", "path /", *BAD_TOKENS, *RELAYED, "no dates"]
+)
+def test_errors_are_plain_text(name: str, asking: Probe, presenting: Probe) -> None:
+    """Refusals of each place in the agent and some of EKS Auth, all in the same form."""
+    evidence = asking[name] if name in PLAIN else presenting[name]
 
     with blaming(Stage.INJECTION):
         assert evidence.agent is not None, evidence.message
     answer = evidence.agent
     with blaming(Stage.AGENT):
+        assert answer.status >= 400
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.newline
@@ -339,24 +409,24 @@ def test_errors_are_plain_text(name: str, asking: Probe) -> None:
 
 
 @proves(STATUS_IS_PASSED_ON)
-def test_status_of_eks_auth_is_the_pods(presenting: Probe) -> None:
+@pytest.mark.parametrize("name", RELAYED)
+def test_status_of_eks_auth_is_the_pods(name: str, presenting: Probe) -> None:
     """
-    A token of a service account without association is good, so EKS Auth is asked: 404.
+    The agent has nothing against these tokens, so EKS Auth is asked, and what it says is passed on.
 
-    Not 400 and not 500: whoever reads it must see that an association is missing.
+    404 for a service account without association: whoever reads it must see that one is missing.
+    Neither audience nor `iat` is the agent's to judge.
     """
-    evidence = presenting["stranger"]
+    evidence = presenting[name]
     if evidence.access_key:
-        raise PromiseBroken("a token without association was given credentials", Stage.AGENT)
-    evidence.denied(Stage.EKS_AUTH, "ResourceNotFoundException")
+        raise PromiseBroken("a token that is good for nothing was given credentials", Stage.AGENT)
+    status, code = RELAYED[name]
+    evidence.denied(Stage.EKS_AUTH, code)
 
     with blaming(Stage.AGENT):
         assert evidence.agent is not None
-        assert evidence.agent.status == 404
-        assert re.fullmatch(
-            r"\[[0-9a-f-]+\]: \(ResourceNotFoundException\): .+, fault: client",
-            evidence.agent.text,
-        )
+        assert evidence.agent.status == status
+        assert re.fullmatch(rf"\[[0-9a-f-]+\]: \({code}\): .+, fault: client", evidence.agent.text)
 
 
 @proves(IPV6_ANSWERS_ALIKE, needs={Capability.NODE_ISOLATION})
@@ -371,18 +441,39 @@ def test_ipv6_address_answers_alike(both: Probe) -> None:
         assert shapes[0] == shapes[1]
 
 
+@proves(IPV6_ANSWERS_ALIKE, needs={Capability.NODE_ISOLATION})
+@pytest.mark.parametrize("name", GRANTED_ALIKE)
+def test_ipv6_address_gives_the_same_to_the_same_token(name: str, both: Probe) -> None:
+    """However it is asked: what the plain request got there is kept and given again."""
+    plain = both["ipv6"].granted()
+
+    with blaming(Stage.AGENT):
+        assert both[f"ipv6 {name}"].granted().access_key == plain.access_key
+
+
 @proves(IPV6_REFUSES_ALIKE, needs={Capability.NODE_ISOLATION})
-@pytest.mark.parametrize("name", REFUSED_AT_BOTH)
+@pytest.mark.parametrize("name", REFUSED_ALIKE)
 def test_ipv6_address_refuses_alike(name: str, both: Probe, asking: Probe) -> None:
     """Status, text and form: one pod was told so at the one address, one at the other."""
     four, six = asking[name], both[f"ipv6 {name}"]
     six.denied(Stage.AGENT, four.code)
 
     with blaming(Stage.AGENT):
-        assert four.agent is not None
-        assert six.agent is not None
-        assert (six.agent.status, six.agent.text) == (four.agent.status, four.agent.text)
-        assert six.agent.headers["Content-Type"] == four.agent.headers["Content-Type"]
+        assert form(six) == form(four)
+
+
+@proves(IPV6_REFUSES_ALIKE, needs={Capability.NODE_ISOLATION})
+@pytest.mark.parametrize("name", [*BAD_TOKENS, *RELAYED])
+def test_ipv6_address_refuses_the_same_tokens(name: str, both: Probe, presenting: Probe) -> None:
+    """What the agent refuses by itself, and what it passes on of EKS Auth."""
+    four, six = presenting[name], both[f"ipv6 {name}"]
+    if name in RELAYED:
+        six.denied(Stage.EKS_AUTH, RELAYED[name][1])
+    else:
+        six.denied(Stage.AGENT, BAD_TOKENS[name])
+
+    with blaming(Stage.AGENT):
+        assert form(six) == form(four)
 
 
 @proves(ADDRESSES_DO_NOT_SHARE_CREDENTIALS, needs={Capability.NODE_ISOLATION})
@@ -410,12 +501,15 @@ def test_request_without_a_token_is_refused(name: str, asking: Probe) -> None:
 @proves(MALFORMED_TOKEN_IS_REFUSED)
 @pytest.mark.parametrize("name", MALFORMED)
 def test_what_is_no_token_is_refused(name: str, asking: Probe) -> None:
-    """Four texts that are no JWT; each is told that it cannot be parsed."""
-    evidence = asking[name].denied(Stage.AGENT, "TokenMalformed")
+    """Five texts that are no JWT; each is told why it cannot be parsed."""
+    _, reason = MALFORMED[name]
 
-    with blaming(Stage.AGENT):
-        assert evidence.status == 400
-        assert evidence.message.startswith("Service account token cannot be parsed: token is ")
+    refused(
+        asking[name],
+        "TokenMalformed",
+        400,
+        f"Service account token cannot be parsed: {reason}",
+    )
 
 
 @proves(BEARER_IS_REFUSED)
@@ -489,13 +583,13 @@ def test_local_refusals_never_leave_the_node(
     relayed the refusal would answer the same.
     """
     presenting["at once"].granted()
-    for name in ("expired", "early", "algorithm"):
+    for name in BAD_TOKENS:
         with blaming(Stage.AGENT):
             assert calls_with(presenting[name], world) == 0, name
-    # The pod's own token was refused fifteen times over, and asked about when it was good.
+    # The pod's own token was refused time and again, and asked about when it was good.
     good = asking["credentials"].granted()
     with blaming(Stage.AGENT):
-        assert all(asking[name].access_key == "" for name in REFUSED_HERE)
+        assert all(asking[name].access_key == "" for name in REFUSED_ALIKE)
         assert calls_with(good, world) == 1
 
 
@@ -580,14 +674,26 @@ def test_rotated_token_is_checked_on_the_node(presenting: Probe, world: World) -
 
 @proves(REFUSALS_ARE_NOT_KEPT, needs={Capability.RECORDS})
 def test_refusals_are_not_kept(presenting: Probe, world: World) -> None:
-    """The stranger was refused twice, and EKS Auth was asked both times."""
-    again = presenting["stranger again"]
+    """One token was refused twice, and EKS Auth was asked both times."""
+    again = presenting["refused again"]
     if again.access_key:
         raise PromiseBroken("a token without association was given credentials", Stage.AGENT)
     again.denied(Stage.EKS_AUTH, "ResourceNotFoundException")
 
     with blaming(Stage.AGENT):
         assert calls_with(again, world) == 2
+
+
+@proves(REFUSALS_ARE_NOT_SHARED, needs={Capability.RECORDS})
+def test_refusals_are_not_shared(presenting: Probe, world: World) -> None:
+    """Three requests at once, with a token that nobody had presented before: three calls."""
+    together = presenting["refused at once"]
+    if together.access_key:
+        raise PromiseBroken("a token without association was given credentials", Stage.AGENT)
+    together.denied(Stage.EKS_AUTH, "ResourceNotFoundException")
+
+    with blaming(Stage.AGENT):
+        assert calls_with(together, world) == REFUSED_AT_ONCE
 
 
 # --- what it tells others
@@ -634,22 +740,41 @@ def test_agent_says_that_it_is_well(name: str, asking: Probe) -> None:
 
 
 @proves(AGENT_COUNTS_ITS_ANSWERS, needs={Capability.NODE_ISOLATION})
-def test_agent_counts_its_answers(asking: Probe) -> None:
-    """The pod was granted before it looked, so 200 has been counted."""
+@pytest.mark.parametrize("code", ["200", "400", "403", "404"])
+def test_agent_counts_its_answers(code: str, asking: Probe, presenting: Probe) -> None:
+    """
+    Between two looks of one pod it has counted at least what this pod was answered.
+
+    Paths that are not there it does not count, so the 404 are those that it passed on.
+    """
     asking["credentials"].granted()
-    text = asking["metrics"].granted().text
+    presenting["at once"].granted()
+    pod, names = {
+        "200": (asking, GRANTED_ALIKE),
+        "400": (asking, (*EMPTY, *MALFORMED, "bearer")),
+        "403": (asking, [f"host {name}" for name in HOSTS]),
+        "404": (presenting, ("stranger", "refused", "refused again")),
+    }[code]
+    before = pod["metrics before"].granted().text
+    after = pod["metrics" if pod is presenting else "metrics afterwards"].granted().text
 
     with blaming(Stage.AGENT):
-        assert re.search(r'^pod_identity_http_response\{code="200"\} [1-9]', text, re.MULTILINE)
+        answers = [one.agent.status for one in map(pod.__getitem__, names) if one.agent]
+        assert answers == [int(code)] * len(names)
+        assert grown(before, after, f'http_response{{code="{code}"}}') >= len(names)
 
 
 @proves(MISSES_ARE_COUNTED, needs={Capability.NODE_ISOLATION})
-def test_new_token_is_a_miss(asking: Probe) -> None:
-    """The agent had not seen the pod's token when it asked for the first time."""
-    asking["credentials"].granted()
+def test_what_is_not_kept_is_a_miss(presenting: Probe) -> None:
+    """Two tokens that the agent had not seen, and one twice that was refused, so not kept."""
+    presenting["at once"].granted()
+    presenting["other pod"].granted()
+    for name in ("refused", "refused again"):
+        presenting[name].denied(Stage.EKS_AUTH, "ResourceNotFoundException")
+    before, after = (presenting[name].granted().text for name in ("metrics before", "metrics"))
 
     with blaming(Stage.AGENT):
-        assert counted(asking["metrics"].granted().text, 'cache_state{state="miss"}')
+        assert grown(before, after, 'cache_state{state="miss"}') >= 4
 
 
 @proves(HITS_ARE_RENEWALS, needs={Capability.NODE_ISOLATION})
@@ -665,16 +790,16 @@ def test_hits_are_renewals(asking: Probe) -> None:
     before, after = (asking[name].granted().text for name in ("metrics", "metrics afterwards"))
 
     with blaming(Stage.AGENT):
-        assert counted(after, 'http_response{code="200"}') - counted(
-            before, 'http_response{code="200"}'
-        ) >= len(served)
-        hits = counted(after, 'cache_state{state="hit"}') - counted(
-            before, 'cache_state{state="hit"}'
-        )
-        assert hits < len(served)
+        assert grown(before, after, 'http_response{code="200"}') >= len(served)
+        assert grown(before, after, 'cache_state{state="hit"}') < len(served)
 
 
 def counted(text: str, series: str) -> int:
     """The value of a series, 0 where it is not there yet."""
     found = re.search(rf"^pod_identity_{re.escape(series)} (\d+)", text, re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def grown(before: str, after: str, series: str) -> int:
+    """By how much a series has grown from one look to the other."""
+    return counted(after, series) - counted(before, series)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance.probes import Evidence, blaming, call
+from conformance.probes import Evidence, ServiceCall, answer_of, blaming, call
 from conformance.requirements.association_api import (
     ASSOCIATION_IDS_HAVE_19_CHARACTERS,
     ASSOCIATIONS_ARE_TAGGED,
@@ -26,6 +26,7 @@ from conformance.requirements.association_api import (
     NAMES_ARE_CHECKED,
     NAMES_NEED_NOT_EXIST,
     ONE_ASSOCIATION_PER_SERVICE_ACCOUNT,
+    PASSING_IS_FOR_A_ROLE_AND_A_SERVICE,
     PATH_IS_PART_OF_THE_ROLE,
     PERMISSIONS_NAME_THE_ASSOCIATION,
     POLICY_NEEDS_TAGS_OFF,
@@ -36,13 +37,21 @@ from conformance.requirements.association_api import (
     UNKNOWN_CLUSTER_IS_NOT_FOUND,
     UPDATE_CHANGES_THE_ROLE_ONLY,
     UPDATE_MUST_CHANGE_SOMETHING,
+    UPDATING_NEEDS_PASS_ROLE,
 )
 from conformance.requirements.marks import proves
-from conformance.spec import Association, Role, Spec, Statement
+from conformance.spec import Association, Condition, Role, Spec, Statement
 from conformance.stages import Stage
 from conformance.world import Probe, World
 
 OPERATOR = "api-operator"
+
+
+def passing(name: str, service: str) -> Statement:
+    """That role may be given to that service, and to no other."""
+    to = Condition(test="StringEquals", variable="iam:PassedToService", values=(service,))
+    return Statement(actions=("iam:PassRole",), resources=(f"role:{name}",), conditions=(to,))
+
 
 SPEC = Spec(
     roles=(
@@ -53,9 +62,17 @@ SPEC = Spec(
             name="operator",
             statements=(
                 Statement(
-                    actions=("eks:CreatePodIdentityAssociation", "eks:ListPodIdentityAssociations"),
+                    actions=tuple(
+                        f"eks:{verb}PodIdentityAssociation"
+                        for verb in ("Create", "Update", "Delete")
+                    ),
                     resources=("*",),
                 ),
+                Statement(actions=("eks:ListPodIdentityAssociations",), resources=("*",)),
+                passing("second", "pods.eks.amazonaws.com"),
+                passing("apart", "ec2.amazonaws.com"),
+                # Where a service looks at a role as its caller does, that is not what is missing.
+                Statement(actions=("iam:GetRole",), resources=("*",)),
             ),
         ),
     ),
@@ -97,6 +114,19 @@ def described(world: World, association: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def give(operation: str, world: World, name: str, role_arn: str) -> Evidence:
+    """Give a role to an association that is made, or to one that has the first role."""
+    service_account = f"{name}-{verb(operation)}"
+    if operation == CREATE:
+        return create(world, service_account, roleArn=role_arn)
+    made = created(world, service_account)
+    return world.eks(UPDATE, associationId=made["associationId"], roleArn=role_arn)
+
+
+def verb(operation: str) -> str:
+    return operation.partition("_")[0]
+
+
 def refused(evidence: Evidence, status: int, code: str, text: str = "") -> None:
     """The API refused with this status, code and, where it is known, this text."""
     evidence.denied(Stage.SERVICE, code)
@@ -107,20 +137,28 @@ def refused(evidence: Evidence, status: int, code: str, text: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def operator(world: World) -> Probe:
-    """A pod that may create and list associations, and nothing else."""
+    """A pod that may not describe associations, and give but one role to Pod Identity."""
     cluster, namespace = world.contract.cluster.name, world.namespace("shop")
     own = world.contract.associations[f"shop/{OPERATOR}"].id
+
+    def ask(operation: str, **parameters: Any) -> ServiceCall:
+        return call("eks", operation, clusterName=cluster, **parameters)
+
+    def make(service_account: str, name: str) -> ServiceCall:
+        names = {"namespace": namespace, "serviceAccount": service_account}
+        return ask(CREATE, **names, roleArn=role(world, name))
+
+    made = answer_of("create with the second", "association", "associationId")
     plan = {
-        "list": call("eks", LIST, clusterName=cluster, namespace=namespace),
-        "describe": call("eks", DESCRIBE, clusterName=cluster, associationId=own),
-        "create": call(
-            "eks",
-            CREATE,
-            clusterName=cluster,
-            namespace=namespace,
-            serviceAccount="api-taken-over",
-            roleArn=role(world),
-        ),
+        "list": ask(LIST, namespace=namespace),
+        "describe": ask(DESCRIBE, associationId=own),
+        "create": make("api-taken-over", "first"),
+        "create with the second": make("api-passed", "second"),
+        "create with EC2's": make("api-passed-to-ec2", "apart"),
+        "update": ask(UPDATE, associationId=made, roleArn=role(world)),
+        "update to the second": ask(UPDATE, associationId=made, roleArn=role(world, "second")),
+        # What no Terraform and no harness made, nobody else would take away.
+        "delete": ask(DELETE, associationId=made),
     }
     return world.probe("shop", OPERATOR, plan, name="operator")
 
@@ -174,10 +212,13 @@ def test_second_association_is_refused(world: World) -> None:
 
 
 @proves(ROLE_MUST_EXIST)
-def test_role_must_exist(world: World) -> None:
-    """A role of this account that nobody made."""
+@pytest.mark.parametrize("operation", [CREATE, UPDATE])
+def test_role_must_exist(operation: str, world: World) -> None:
+    """Of two roles of this account one is given, and the other one nobody made."""
+    give(operation, world, "api-with-role", role(world, "second")).granted()
+
     refused(
-        create(world, "api-roleless", roleArn=f"{role(world)}-not"),
+        give(operation, world, "api-roleless", f"{role(world)}-not"),
         400,
         "InvalidParameterException",
         r"Role provided in the request does not exist\.?",
@@ -199,27 +240,47 @@ def test_role_with_a_path_is_named_with_it(world: World) -> None:
 
 
 @proves(ROLE_IS_OF_THE_CLUSTERS_ACCOUNT)
-def test_role_of_another_account_is_refused(world: World) -> None:
-    """The same role's name under another account's number."""
-    foreign = role(world).replace(world.contract.account_id, "999999999999")
+@pytest.mark.parametrize("operation", [CREATE, UPDATE])
+def test_role_of_another_account_is_refused(operation: str, world: World) -> None:
+    """The same role's name under this account's number, and under another's."""
+    own = role(world, "second")
+    foreign = own.replace(world.contract.account_id, "999999999999")
 
-    create(world, "api-foreign", roleArn=foreign).denied(Stage.IAM, "AccessDeniedException")
+    give(operation, world, "api-own", own).granted()
+    evidence = give(operation, world, "api-foreign", foreign)
+    evidence.denied(Stage.IAM, "AccessDeniedException")
+
+
+@pytest.fixture(scope="module")
+def longest(world: World) -> Evidence:
+    """The names are as long as they may be in Kubernetes."""
+    return create(world, "a" * 253, namespace=world.namespace("n" * 63))
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "namespace": {"namespace": "Not_A_Namespace"},
+    "service account": {"serviceAccount": "-no-"},
+    "any namespace": {"namespace": "*"},
+    "any service account": {"serviceAccount": "*"},
+    "long namespace": {"namespace": "n" * 64},
+    "long service account": {"serviceAccount": "a" * 254},
+    "no namespace": {"namespace": None},
+    "no service account": {"serviceAccount": None},
+    "no role": {"roleArn": None},
+}
 
 
 @proves(NAMES_ARE_CHECKED)
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"namespace": "Not_A_Namespace"},
-        {"serviceAccount": "-no-"},
-        {"roleArn": None},
-        {"namespace": "*"},
-        {"serviceAccount": "*"},
-    ],
-    ids=["namespace", "service account", "role", "any namespace", "any service account"],
-)
-def test_what_cannot_be_a_name_is_refused(wrong: dict[str, Any], world: World) -> None:
-    """One parameter is wrong or missing, the others are good."""
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_cannot_be_a_name_is_refused(
+    wrong: dict[str, Any], longest: Evidence, world: World
+) -> None:
+    """
+    One parameter is wrong or missing, the others are good.
+
+    Names that are just short enough are taken.
+    """
+    longest.granted()
     wanted = {"namespace": world.namespace("api"), "serviceAccount": "api-wrong"}
     wanted |= {"roleArn": role(world)} | wrong
     asked = {name: value for name, value in wanted.items() if value is not None}
@@ -245,10 +306,13 @@ def test_creation_is_idempotent(world: World) -> None:
 
 
 @proves(UNKNOWN_CLUSTER_IS_NOT_FOUND)
-@pytest.mark.parametrize("operation", [LIST, DESCRIBE, DELETE])
+@pytest.mark.parametrize("operation", [CREATE, LIST, DESCRIBE, UPDATE, DELETE])
 def test_unknown_cluster_is_not_found(operation: str, world: World) -> None:
-    """The same calls for our own cluster are answered; this one has no cluster."""
-    parameters = {} if operation == LIST else {"associationId": NOBODY}
+    """The same call is refused for a cluster that is not there, and then answered for our own."""
+    made = created(world, f"api-of-{verb(operation)}")
+    names = {"namespace": made["namespace"], "serviceAccount": f"api-new-of-{verb(operation)}"}
+    id_, other = {"associationId": made["associationId"]}, {"roleArn": role(world, "second")}
+    parameters = {CREATE: names | other, LIST: {}, UPDATE: id_ | other}.get(operation, id_)
 
     refused(
         world.eks(operation, clusterName="no-such-cluster", **parameters),
@@ -256,6 +320,7 @@ def test_unknown_cluster_is_not_found(operation: str, world: World) -> None:
         "ResourceNotFoundException",
         r"No cluster found for name: no-such-cluster\.",
     )
+    world.eks(operation, **parameters).granted()
 
 
 @proves(ASSOCIATION_IDS_HAVE_19_CHARACTERS)
@@ -451,16 +516,40 @@ def test_fifty_tags_are_the_most(world: World) -> None:
 # --- who may
 
 
+def may_not_pass(operator: Probe, name: str, role_arn: str) -> None:
+    """It was the role that the pod may not give away, not the call that it may not make."""
+    evidence = operator[name].denied(Stage.IAM, "AccessDeniedException")
+    with blaming(Stage.IAM):
+        assert f"iam:PassRole on resource: {role_arn}" in evidence.message
+
+
 @proves(CREATION_NEEDS_PASS_ROLE)
 def test_creation_needs_pass_role(operator: Probe, world: World) -> None:
-    """The pod may create and list, which it does; it may pass no role, and made nothing."""
-    operator["list"].granted()
-    evidence = operator["create"].denied(Stage.IAM, "AccessDeniedException")
+    """The pod makes an association with one role; another it may not pass, and made nothing."""
+    operator["create with the second"].granted()
+    may_not_pass(operator, "create", role(world))
     listed = world.eks(LIST, serviceAccount="api-taken-over").granted()
 
     with blaming(Stage.IAM):
-        assert "iam:PassRole" in evidence.message
         assert listed.answer["associations"] == []
+
+
+@proves(UPDATING_NEEDS_PASS_ROLE)
+def test_updating_needs_pass_role(operator: Probe, world: World) -> None:
+    """The pod updates its association to the role that it may pass, and to no other."""
+    operator["create with the second"].granted()
+    updated = operator["update to the second"].granted().answer["association"]
+    may_not_pass(operator, "update", role(world))
+
+    with blaming(Stage.IAM):
+        assert updated["roleArn"] == role(world, "second")
+
+
+@proves(PASSING_IS_FOR_A_ROLE_AND_A_SERVICE)
+def test_passing_is_narrowed_by_service(operator: Probe, world: World) -> None:
+    """The pod may pass one role to Pod Identity, and another one to EC2: only the first will do."""
+    operator["create with the second"].granted()
+    may_not_pass(operator, "create with EC2's", role(world, "apart"))
 
 
 @proves(PERMISSIONS_NAME_THE_ASSOCIATION)

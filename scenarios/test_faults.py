@@ -41,9 +41,11 @@ from conformance.requirements.outages import (
     OUTAGE_IS_BRIDGED,
     OUTAGE_IS_SAID,
     OUTAGE_LEAVES_NOTHING,
+    OUTAGES_ARE_TOLD_IN_PLAIN_TEXT,
     POD_BEFORE_ITS_AGENT,
     RESTART_IS_NOT_NOTICED,
     RESTARTED_AGENT_STARTS_ANEW,
+    ROTATED_TOKEN_GETS_NOTHING,
     RUNNING_PODS_NOTICE_NO_OUTAGE,
     SLOW_IS_WAITED_FOR,
     THREE_ATTEMPTS,
@@ -54,7 +56,7 @@ from conformance.requirements.outages import (
 from conformance.spec import Association, Role, Spec
 from conformance.stages import Stage
 from conformance.targets.own import OwnEnvironment
-from conformance.world import ONCE, Probe, ProbeRequest, Running, World
+from conformance.world import ONCE, Pod, Probe, ProbeRequest, Running, World
 
 ACCOUNT = "fault-app"
 
@@ -100,6 +102,8 @@ class Seen:
     """What was injected while the webhook was down, and afterwards into another pod."""
     injected: list[str] = field(default_factory=list)
     calls: list[EksAuthCall] = field(default_factory=list)
+    checks_tokens: bool = False
+    """Whether this release of the agent finds out by itself that a rotated token is good."""
 
     def during(self, what: str, name: str) -> Samples:
         return self.when[what].of(self.load[name])
@@ -114,22 +118,31 @@ class Day:
     def __init__(self, world: World, pods: ExitStack) -> None:
         self.world = world
         self.pods = pods
-        self.seen = Seen()
+        local = Capability.LOCAL_VALIDATION in world.environment.capabilities
+        self.seen = Seen(checks_tokens=local)
         self.running: list[Running] = []
         self.tokens: dict[str, str] = {}
+        self.holders: dict[str, Pod] = {}
+        """The pods that tokens are bound to, by the names of these."""
 
     def token(self, *names: str) -> dict[str, str]:
         """A new token for each, bound to a pod of its own that never runs."""
-        return {name: self.world.token(self.world.stand_in("shop", ACCOUNT)) for name in names}
+        self.holders |= {name: self.world.stand_in("shop", ACCOUNT) for name in names}
+        return {name: self.world.token(self.holders[name]) for name in names}
 
-    def start(self, plan: Mapping[str, Call], *, node: str = "") -> Running:
+    def start(
+        self, plan: Mapping[str, Call], *, node: str = "", given: Mapping[str, str] | None = None
+    ) -> Running:
         """
         A pod that calls from now on, on the first one's node unless said otherwise.
 
-        Each call presents a new token, unless its name says that it uses the pod's own.
+        Each call presents the token that it is given by its name or a new one, unless its name
+        says that it uses the pod's own.
         """
         node = node or (self.running[0].pod.node if self.running else "")
-        secrets = self.token(*(name for name in plan if not name.startswith("own")))
+        given = given or {}
+        new = [name for name in plan if not name.startswith("own") and name not in given]
+        secrets = {**given, **self.token(*new)}
         request = ProbeRequest("shop", ACCOUNT, plan, name="app", secrets=secrets, node=node)
         pod = self.pods.enter_context(self.world.running({"app": request}))["app"]
         self.running.append(pod)
@@ -183,7 +196,11 @@ class Day:
         self.until("the token has expired", refused)
 
     def eks_auth_and_webhook_are_away(self) -> None:
-        """Newcomers meanwhile: one with a token of its own, one that should be injected."""
+        """
+        Newcomers meanwhile: one with a token of its own, one that should be injected.
+
+        And a token that was rotated: of a pod that the agent keeps credentials for.
+        """
         own = self.world.own
         own.behave(credential_seconds=SHORT_SECONDS)
         brief = self.start({"brief": repeated(ask_agent("brief"), every=0.2)})
@@ -195,7 +212,10 @@ class Day:
                 missing = self.now()
             self.seen.when["webhook"] = Stretch(began, missing)
             self.seen.injected = injected_parts(self.world.admitted("shop", ACCOUNT))
-            fresh = self.start({"fresh": repeated(ask_agent("fresh"), every=0.2)})
+            fresh = self.start(
+                {name: repeated(ask_agent(name), every=0.2) for name in ("fresh", "rotated")},
+                given={"rotated": self.world.token(self.holders["steady"])},
+            )
             self.until("the kept credentials are over", lambda: brief["brief"].refused)
             self.seen.when["outage"] = Stretch(began, self.now())
         over = self.now()
@@ -208,11 +228,11 @@ class Day:
         began = self.now()
         self.world.own.restart_agents()
         self.until("it is served", lambda: served(app["steady"].after(began)))
+        # A new agent has kept nothing: whoever it has not asked for yet would ask later.
+        self.until("everybody is served", lambda: self.all_served_since(began))
         self.seen.when["restart"] = Stretch(began, self.now())
         ended = self.now()
         self.until("the pod calls", lambda: app.called_since(ended))
-        # A new agent has kept nothing: whoever it has not asked for yet would ask later.
-        self.until("everybody is served", lambda: self.all_served_since(began))
 
     def all_served_since(self, moment: datetime) -> bool:
         """Whoever was injected, that is."""
@@ -355,6 +375,36 @@ def test_new_token_gets_nothing_in_an_outage(seen: Seen) -> None:
     seen.during("outage", "steady").unbroken()
 
     seen.during("outage", "fresh").away(Stage.EKS_AUTH, "Unreachable")
+
+
+@proves(ROTATED_TOKEN_GETS_NOTHING, needs=needs)
+def test_rotated_token_gets_nothing_in_an_outage(seen: Seen) -> None:
+    """The first token of the same pod is served all the while: the second is as good as new."""
+    steady = seen.during("outage", "steady").unbroken()
+    rotated = seen.during("outage", "rotated")
+
+    with blaming(Stage.AGENT):
+        assert len(steady.access_keys) == 1
+        if seen.checks_tokens:
+            assert rotated.unbroken().access_keys == steady.access_keys
+    if not seen.checks_tokens:
+        rotated.away(Stage.EKS_AUTH, "Unreachable")
+
+
+@proves(OUTAGES_ARE_TOLD_IN_PLAIN_TEXT, needs=needs)
+@pytest.mark.parametrize("name", ["outage", "throttled", "too slow"])
+def test_outages_are_told_in_plain_text(name: str, seen: Seen) -> None:
+    """Whether EKS Auth was not there, had enough, or took too long."""
+    evidence = seen.during("outage", "fresh")[0].evidence if name == "outage" else seen.once[name]
+    code = "ThrottlingException" if name == "throttled" else "Unreachable"
+    evidence.unanswered(Stage.EKS_AUTH, code)
+
+    with blaming(Stage.AGENT):
+        assert evidence.agent is not None
+        assert evidence.agent.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert evidence.agent.headers["X-Content-Type-Options"] == "nosniff"
+        assert evidence.agent.newline
+        assert not evidence.agent.text.startswith("{")
 
 
 @proves(OUTAGE_LEAVES_NOTHING, needs=needs)

@@ -438,7 +438,7 @@ def test_associations_are_effective_within_seconds(world: World) -> None:
         )
 
 
-@proves(EFFECTIVE_AT_EKS_AUTH, needs=needs)
+@proves(EFFECTIVE_AT_EKS_AUTH, needs=needs | {Capability.LOAD})
 def test_eks_auth_knows_associations_within_seconds(world: World) -> None:
     """The same, asked of EKS Auth with tokens that are there all the while."""
     tokens, ids = tokens_of(world, ASKED), dict[str, str]()

@@ -66,8 +66,8 @@ from conformance.stages import Stage
 from conformance.world import Probe, ProbeRequest, World
 
 TAGS = {
-    "eks-cluster-arn": "arn:*:eks:*:*:cluster/*",
-    "eks-cluster-name": "?*",
+    "eks-cluster-arn": "cluster:arn",
+    "eks-cluster-name": "cluster:name",
     "kubernetes-namespace": "{namespace:shop}",
     "kubernetes-service-account": "reader",
     "kubernetes-pod-name": "reader-*",
@@ -116,7 +116,7 @@ SPEC = Spec(
                 to("GetObject", "bucket:data/hello.txt", "bucket:data/logs/*"),
                 to("GetObject", "bucket:data/logs/secret.txt", effect="Deny"),
                 *(readable_with_tag(f"tagged/{tag}", tag, TAGS[tag]) for tag in TAGS),
-                readable_with_tag("tagged/elsewhere", "kubernetes-namespace", "elsewhere"),
+                *(readable_with_tag(f"elsewhere/{tag}", tag, "elsewhere") for tag in TAGS),
             ),
         ),
         Role(
@@ -147,7 +147,7 @@ SPEC = Spec(
             objects={"hello.txt": "hello", "logs/a.txt": "a", "logs/secret.txt": "secret"}
             | {"logs-of-others/a.txt": "not in logs/", "mine/a.txt": "a", "kept.txt": "kept"}
             | {f"tagged/{tag}": tag for tag in TAGS}
-            | {"tagged/elsewhere": "not for this namespace"},
+            | {f"elsewhere/{tag}": "for a tag of another value" for tag in TAGS},
         ),
         Bucket(
             name="other",
@@ -196,7 +196,8 @@ def plans(world: World) -> dict[str, dict[str, Call]]:
         "list": call("s3", "list_objects_v2", Bucket=data),
         "own object by URL": by_url(own_object),
         "other bucket by URL": by_url(read(other, "hello.txt")),
-        **{f"by tag {name}": read(data, f"tagged/{name}") for name in (*TAGS, "elsewhere")},
+        **{f"by tag {name}": read(data, f"tagged/{name}") for name in TAGS},
+        **{f"by another {name}": read(data, f"elsewhere/{name}") for name in TAGS},
         # What would change the object comes last: where it is not refused, the rest still holds.
         "write": call("s3", "put_object", Bucket=data, Key="hello.txt", Body="written"),
         "delete": call("s3", "delete_object", Bucket=data, Key="hello.txt"),
@@ -327,10 +328,10 @@ def test_policies_see_the_session_tag(tag: str, reader: Probe) -> None:
     An object is readable only under a condition on this session tag, and the pod reads it.
 
     A service that ignored conditions would answer alike, so one more object asks
-    for the tag of another namespace, and must be refused.
+    for another value of the same tag, and must be refused.
     """
     reader[f"by tag {tag}"].granted()
-    reader["by tag elsewhere"].denied(Stage.IAM, "AccessDenied")
+    reader[f"by another {tag}"].denied(Stage.IAM, "AccessDenied")
 
 
 @proves(SESSION_TAGS_ARE_EXACT, needs={Capability.RECORDS})

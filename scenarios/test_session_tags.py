@@ -11,7 +11,7 @@ from hashlib import sha256
 import pytest
 
 from conformance.environment import Capability
-from conformance.probes import Call, Outcome, ask_agent, blaming, call
+from conformance.probes import Call, Outcome, ServiceCall, ask_agent, blaming, call
 from conformance.probes.plan import WHO_AM_I
 from conformance.requirements.marks import proves
 from conformance.requirements.session import (
@@ -27,7 +27,7 @@ from conformance.requirements.session import (
     TAGS_CAN_BE_DISABLED,
     TOO_FULL_IS_REFUSED,
 )
-from conformance.spec import Association, Bucket, Role, Spec, Statement, Trust
+from conformance.spec import Association, Bucket, Condition, Role, Spec, Statement, Trust
 from conformance.stages import Stage
 from conformance.world import Probe, ProbeRequest, World
 
@@ -39,9 +39,18 @@ SIX = (
     "kubernetes-pod-name",
     "kubernetes-pod-uid",
 )
+NEVER_THE_ROLES = tuple(name for name in SIX if name != "kubernetes-namespace")
+"""Of the six, those that no role here is tagged with."""
+
 LONG_NAMESPACE = "n" * 63
 LONG_ACCOUNT = "tags-" + "a" * 58
-LONG_POD = "p" * 40
+LONG_POD = "p" * 39
+"""What makes it unique is eleven characters more."""
+LONG = {
+    "namespace": f"{{namespace:{LONG_NAMESPACE}}}",
+    "account": LONG_ACCOUNT,
+    "account cut": LONG_ACCOUNT[:-1],
+}
 
 COLLIDING, UNTAGGED = "tags-collide", "tags-disabled"
 NARROWED, NARROWED_TARGET = "tags-policy", "tags-policy-target"
@@ -64,12 +73,21 @@ def by_tag(*names: str) -> Statement:
     return reading(*(f"${{aws:PrincipalTag/{name}}}" for name in names))
 
 
+def when(test: str, name: str, value: str, prefix: str) -> Statement:
+    """What is below the prefix can be read under a condition on a tag of the session."""
+    condition = Condition(test=test, variable=f"aws:PrincipalTag/{name}", values=(value,))
+    return reading(prefix).model_copy(update={"conditions": (condition,)})
+
+
 SPEC = Spec(
     roles=(
         Role(
             name="tagged",
             tags={"kubernetes-namespace": "elsewhere", "team": "payments"},
-            statements=(by_tag("kubernetes-namespace", "team", "owner"),),
+            statements=(
+                by_tag("kubernetes-namespace", "team", "owner"),
+                *(when("Null", name, "false", name) for name in NEVER_THE_ROLES),
+            ),
         ),
         Role(name="wide", statements=(reading("a", "b"),)),
         Role(
@@ -87,7 +105,14 @@ SPEC = Spec(
             statements=(reading("a", "b"),),
             trust=(Trust(roles=("chaining",)),),
         ),
-        Role(name="long", statements=(by_tag("kubernetes-service-account"),)),
+        Role(
+            name="long",
+            statements=(
+                by_tag("kubernetes-namespace", "kubernetes-service-account"),
+                when("StringLike", "kubernetes-pod-name", f"{LONG_POD}-????-?????", "pod"),
+                when("StringLike", "kubernetes-pod-name", f"{LONG_POD}-????-????", "pod cut"),
+            ),
+        ),
         Role(name=PRESENTER),
     ),
     buckets=(
@@ -97,7 +122,7 @@ SPEC = Spec(
                 f"{prefix}/hello.txt": prefix
                 for prefix in (
                     "{namespace:shop}", "elsewhere", "payments", "alice", "a", "b", "c",
-                    LONG_ACCOUNT,
+                    *NEVER_THE_ROLES, *LONG.values(), "pod", "pod cut",
                 )
             },
         ),
@@ -133,6 +158,10 @@ SPEC = Spec(
 needs = {Capability.MINT_TOKENS}
 
 
+def read(world: World, prefix: str) -> ServiceCall:
+    return call("s3", "get_object", Bucket=world.bucket("data"), Key=f"{prefix}/hello.txt")
+
+
 @pytest.fixture(scope="module")
 def sessions(world: World) -> Probe:
     """Each service account's session reads under all prefixes, or assumes the next role."""
@@ -140,11 +169,12 @@ def sessions(world: World) -> Probe:
         "own": world.namespace("shop"),
         **{name: name for name in ("elsewhere", "payments", "alice", "a", "b", "c")},
     }
+    tags = {name: name for name in NEVER_THE_ROLES}
     plan: dict[str, Call] = {}
     for account in (COLLIDING, UNTAGGED, NARROWED, NARROWED_TARGET):
-        for name, prefix in names.items():
-            read = call("s3", "get_object", Bucket=world.bucket("data"), Key=f"{prefix}/hello.txt")
-            plan[f"{account} {name}"] = ask_agent(account, then=read)
+        tried = names | (tags if account in (COLLIDING, UNTAGGED) else {})
+        for name, prefix in tried.items():
+            plan[f"{account} {name}"] = ask_agent(account, then=read(world, prefix))
     tagged = {f"chained {key}": {"Key": key, "Value": "another"} for key in (*SIX, "team")}
     tagged |= {f"filled {size}": {"Key": "filling", "Value": FILLING[:size]} for size in FILLED}
     for name, tag in {"chained": None, **tagged}.items():
@@ -191,9 +221,17 @@ def test_tags_of_the_association_are_not_in_the_session(sessions: Probe) -> None
 
 @proves(TAGS_CAN_BE_DISABLED, needs=needs)
 def test_disabled_tags_are_not_there(sessions: Probe) -> None:
-    """The same role under the same policy: the namespace's prefix is closed, the role's open."""
+    """
+    The same role under the same policy: the namespace's prefix is closed, the role's open.
+
+    Of the other tags each opens a prefix, whatever its value: it does with the six, and else not.
+    """
+    sessions[f"{COLLIDING} own"].granted()
     sessions[f"{UNTAGGED} own"].denied(Stage.IAM, "AccessDenied")
     sessions[f"{UNTAGGED} elsewhere"].granted()
+    for name in NEVER_THE_ROLES:
+        sessions[f"{COLLIDING} {name}"].granted()
+        sessions[f"{UNTAGGED} {name}"].denied(Stage.IAM, "AccessDenied")
 
 
 @proves(SESSION_IS_NARROWED, needs=needs)
@@ -262,16 +300,25 @@ def test_session_fills_up_to_its_limit_and_no_further(sessions: Probe) -> None:
 
 @proves(LONG_NAMES_FIT)
 def test_long_names_fit(world: World) -> None:
-    """The pod reads under the whole name of its service account: nothing was cut."""
+    """
+    The pod reads under the whole names of its namespace and its service account.
+
+    Of its own name a policy knows all but the last letters, and how many they are. What one
+    letter less would open is closed.
+    """
+    prefixes = LONG | {"namespace": world.namespace(LONG_NAMESPACE)}
+    prefixes |= {"pod": "pod", "pod cut": "pod cut"}
     plan: dict[str, Call] = {
         "who am I": WHO_AM_I,
-        "whole name": call(
-            "s3", "get_object", Bucket=world.bucket("data"), Key=f"{LONG_ACCOUNT}/hello.txt"
-        ),
+        **{name: read(world, prefix) for name, prefix in prefixes.items()},
     }
     probe = world.probe(LONG_NAMESPACE, LONG_ACCOUNT, plan, name=LONG_POD)
 
     probe["who am I"].granted()
-    probe["whole name"].granted()
+    for name in ("namespace", "account", "pod"):
+        probe[name].granted()
+    for name in ("account cut", "pod cut"):
+        probe[name].denied(Stage.IAM, "AccessDenied")
     with blaming(Stage.STS):
-        assert (len(probe.pod.namespace), len(probe.pod.service_account)) == (63, 63)
+        names = (probe.pod.namespace, probe.pod.service_account, probe.pod.name)
+        assert [len(name) for name in names] == [63, 63, 50]

@@ -126,10 +126,16 @@ RUNNING = "trust-only-tags"
 
 @pytest.fixture(scope="module")
 def before(world: World) -> tuple[Probe, str]:
-    """A session of a role while everybody is trusted, and the token it was given for."""
+    """Sessions of roles while everybody is trusted, and the token that one was given for."""
     world.apply(SPEC)
     token = world.token(world.stand_in("shop", RUNNING))
-    return present(world, {"running": token}), token
+    others = world.tokens(*(f"trust-{name}" for name in THROUGH_THE_SDK), namespace="shop")
+    return present(world, {"running": token} | others), token
+
+
+@pytest.fixture(scope="module")
+def trusted(before: tuple[Probe, str]) -> Probe:
+    return before[0]
 
 
 @pytest.fixture(scope="module")
@@ -304,25 +310,33 @@ def test_session_outlives_the_trust_it_came_from(before: tuple[Probe, str], spea
 # --- through the SDK
 
 
-@proves(TAG_SESSION_IS_NEEDED)
-def test_role_without_tag_session_gives_no_credentials(probes: dict[str, Probe]) -> None:
-    """EKS may assume the role but not tag its session, so there is no session at all."""
+@proves(TAG_SESSION_IS_NEEDED, needs={Capability.MINT_TOKENS})
+def test_role_without_tag_session_gives_no_credentials(
+    trusted: Probe, probes: dict[str, Probe], world: World
+) -> None:
+    """EKS might do both, and the role was assumed; now it may assume it but not tag its session."""
+    has_role(trusted, "untaggable", world)
     probes["untaggable"]["who am I"].denied(Stage.STS, "AccessDeniedException")
 
 
-@proves(SERVICE_MUST_BE_TRUSTED)
-def test_role_of_another_service_gives_no_credentials(probes: dict[str, Probe]) -> None:
-    """The role lets EC2 assume and tag it; that EKS asks on a pod's behalf does not help."""
+@proves(SERVICE_MUST_BE_TRUSTED, needs={Capability.MINT_TOKENS})
+def test_role_of_another_service_gives_no_credentials(
+    trusted: Probe, probes: dict[str, Probe], world: World
+) -> None:
+    """While the role trusted EKS it was assumed; now it lets EC2 do all of that instead."""
+    has_role(trusted, "for-instances", world)
     probes["for-instances"]["who am I"].denied(Stage.STS, "AccessDeniedException")
 
 
-@proves(REFUSAL_IS_PASSED_ON)
-def test_agent_passes_on_what_eks_auth_said(probes: dict[str, Probe]) -> None:
+@proves(REFUSAL_IS_PASSED_ON, needs={Capability.MINT_TOKENS})
+def test_agent_passes_on_what_eks_auth_said(trusted: Probe, probes: dict[str, Probe]) -> None:
     """
     The pod is told EKS Auth's status, request id, code and reason.
 
-    Which is all that someone who looks at the pod's log has to go by.
+    Which is all that someone who looks at the pod's log has to go by. Before there was
+    anything to refuse, the agent passed on the role's credentials.
     """
+    trusted["untaggable"].granted()
     evidence = probes["untaggable"]["who am I"].denied(Stage.STS, "AccessDeniedException")
 
     with blaming(Stage.AGENT):

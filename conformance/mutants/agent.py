@@ -10,6 +10,7 @@ _tokens = partial(_agent, module="cluster.agent.tokens")
 _routes = partial(_agent, module="cluster.agent.routes")
 _outcomes = partial(_agent, module="cluster.agent.outcomes")
 _messages = partial(_agent, module="cluster.agent.http_messages")
+_cache = partial(_agent, module="cluster.agent.cache")
 
 MUTANTS = (
     _handler(
@@ -254,5 +255,128 @@ MUTANTS = (
         new="self._hosts = (IPV4_HOST, *settings.extra_hosts)",
         broken="agent.ipv6",
         because="the IPv6 address is taken for another host",
+    ),
+    _handler(
+        "agent-relays-as-json",
+        old="""{cause}")
+            return self._counted(Answer.error(status, text))""",
+        new="""{cause}")
+            if 0 < status < 429:
+                return self._counted(Answer(status, _JSON, f"{text}\\n".encode()))
+            return self._counted(Answer.error(status, text))""",
+        broken="agent.errors",
+        because="what EKS Auth refused is said to be JSON",
+    ),
+    _handler(
+        "agent-tells-outages-as-json",
+        old="""{cause}")
+            return self._counted(Answer.error(status, text))""",
+        new="""{cause}")
+            if status >= 429:
+                return self._counted(Answer(status, _JSON, f"{text}\\n".encode()))
+            return self._counted(Answer.error(status, text))""",
+        broken="outage.plain-text",
+        because="that EKS Auth is away is said to be JSON",
+    ),
+    _tokens(
+        "agent-gives-no-reason",
+        old="cannot be parsed: {outcome}",
+        new="cannot be parsed: {outcome.partition(':')[0]}",
+        broken="agent.token.malformed",
+        because="what is wrong with a malformed token is not told",
+    ),
+    _tokens(
+        "agent-checks-the-audience",
+        old="if all(isinstance(item, Text) for item in items):",
+        new='if "pods.eks.amazonaws.com" in items:',
+        broken="agent.relay",
+        because="the agent judges a token's audience, which is EKS Auth's to judge",
+    ),
+    _tokens(
+        "agent-checks-iat",
+        old='Token(dates.get("exp"), dates.get("nbf"), pod_uid, missing)',
+        new="""Token(
+        dates.get("exp"),
+        max(filter(None, (dates.get("nbf"), dates.get("iat"))), default=None),
+        pod_uid,
+        missing,
+    )""",
+        broken="agent.relay",
+        because="a token that says it was issued later is refused by the agent",
+    ),
+    _handler(
+        "agent-ipv6-takes-expired-tokens",
+        old="            check_dates(token, self._clock.time())\n",
+        new="""            if not request.host.startswith("["):
+                check_dates(token, self._clock.time())
+""",
+        broken="agent.ipv6.refusals",
+        because="at the IPv6 address tokens that have expired go as far as EKS Auth",
+    ),
+    _handler(
+        "agent-ipv6-without-nosniff",
+        old="return self._refuse(400, str(error), log)",
+        new="""answer = self._refuse(400, str(error), log)
+            told = answer.headers[:1] if request.host.startswith("[") else answer.headers
+            return Answer(400, told, answer.body)""",
+        broken="agent.ipv6.refusals",
+        because="refusals at the IPv6 address have no X-Content-Type-Options",
+    ),
+    _handler(
+        "agent-ipv6-keeps-nothing",
+        old="key = self._key(raw, token)",
+        new="""key = self._key(raw, token)
+            if self._cache is not None and request.host.startswith("["):
+                self._cache._entries.pop(key, None)""",
+        broken="agent.ipv6",
+        because="every request at the IPv6 address is a session of its own",
+    ),
+    _handler(
+        "agent-counts-refusals-as-granted",
+        old="self._counters.count(HTTP_RESPONSE, str(answer.status))",
+        new='self._counters.count(HTTP_RESPONSE, "200")',
+        broken="agent.metrics",
+        because="how many pods are refused cannot be told from the metric",
+    ),
+    _handler(
+        "agent-counts-only-its-own-refusals",
+        old="""{cause}")
+            return self._counted(Answer.error(status, text))""",
+        new="""{cause}")
+            return Answer.error(status, text)""",
+        broken="agent.metrics",
+        because="what EKS Auth refused is not in the metric",
+    ),
+    _cache(
+        "agent-counts-the-first-miss",
+        old='self._counters.count(CACHE_STATE, "miss")',
+        new='self._counters._counts[CACHE_STATE, ("miss",)] = 1',
+        broken="agent.metrics.miss",
+        because="the metric says that there was a miss, not how many",
+    ),
+    _handler(
+        "agent-shares-refusals",
+        old="fetched = await cache.credentials(key, raw, log)",
+        new="""asyncio = __import__("asyncio")
+                under_way = self.__dict__.setdefault("under_way", {})
+                if key not in under_way:
+                    task = asyncio.ensure_future(cache.credentials(key, raw, log))
+                    under_way[key] = task
+                    task.add_done_callback(lambda _: under_way.pop(key, None))
+                fetched = await asyncio.shield(under_way[key])""",
+        broken="agent.cache.refusals.at-once",
+        because="who waits for another's request is told what that one was refused for",
+    ),
+    _handler(
+        "agent-serves-rotated-tokens-in-an-outage",
+        old="        except FetchError as error:\n",
+        new="""        except FetchError as error:
+            pod = read_token(raw).pod_uid
+            for entry in list(cache._entries.values()) if cache and not error.code else []:
+                if read_token(entry.token).pod_uid == pod:
+                    return self._answer(entry.fetched)
+""",
+        broken="outage.rotated-token",
+        because="while EKS Auth is away a token that nobody has checked is given credentials",
     ),
 )

@@ -46,6 +46,32 @@ MUTANTS = (
         broken="api.create.role.path",
         because="a role is found by its name, whatever the path in the ARN",
     ),
+    _associations(
+        "api-update-looks-for-no-role",
+        old='        _check_role(call, cluster, call["roleArn"])\n',
+        new='        call.pass_role(call["roleArn"], SERVICE, cluster.arn)\n',
+        broken="api.create.role",
+        because="an association can be updated to a role that is not there",
+    ),
+    _associations(
+        "api-update-to-foreign-roles",
+        old='    if call["roleArn"] is not None:\n',
+        new='    if call.account_id in (call["roleArn"] or ""):\n',
+        broken="api.create.role.account",
+        because="an association can be updated to the role of another account",
+    ),
+    # Terraform makes the first one before its namespace is there, and all else waits for it.
+    _associations(
+        "api-namespaces-must-exist",
+        old="    if again is None:\n",
+        new="""    there = await cluster.process.api.get(f"/api/v1/namespaces/{call['namespace']}")
+    if there is None and cluster.effective and _NAMESPACE.fullmatch(call["namespace"]):
+        raise not_found(f"No namespace found for name: {call['namespace']}")
+    if again is None:
+""",
+        broken="api.create.names",
+        because="after the first association, one for a namespace that is not there is refused",
+    ),
     _call(
         "api-roles-of-other-accounts",
         old="if match is None or match[1] != self.account_id:",
@@ -66,6 +92,28 @@ MUTANTS = (
         new='_NAMESPACE = re.compile(r"[*]|',
         broken="api.create.parameters",
         because="an association for every namespace is accepted, and matches none",
+    ),
+    _associations(
+        "api-namespaces-of-any-length",
+        old="{0,61}",
+        new="{0,99}",
+        broken="api.create.parameters",
+        because="an association can name a namespace that is longer than one can be",
+    ),
+    _associations(
+        "api-service-accounts-cut-short",
+        old="(?=.{1,253}$)",
+        new="(?=.{1,63}$)",
+        broken="api.create.parameters",
+        because="the name of a service account may be as long as a namespace's only",
+    ),
+    _eks(
+        "api-missing-parameters-are-invalid-requests",
+        module="emulator.eks.parameters",
+        old='raise invalid_parameter(f"The parameter {prefix}{name} is required.")',
+        new='raise ServiceError("InvalidRequestException", f"{prefix}{name} is required.")',
+        broken="api.create.parameters",
+        because="a parameter that is missing is refused with another error",
     ),
     _associations(
         "api-no-quota",
@@ -122,6 +170,33 @@ MUTANTS = (
         new='raise invalid_request(f"No cluster found for name',
         broken="api.cluster",
         because="a cluster that is not there is 400, not 404",
+    ),
+    _associations(
+        "api-creates-in-another-cluster",
+        old="    cluster = call.active_cluster()\n",
+        new="    cluster = call.find_cluster() or next(iter(call.store.clusters.values()))\n",
+        broken="api.cluster",
+        because="an association for a cluster that is not there is made in another one",
+    ),
+    _associations(
+        "api-updates-without-cluster",
+        old="""async def update(call: Call) -> dict[str, Any]:
+    cluster, association = call.cluster(), _find(call)
+""",
+        new="""async def update(call: Call) -> dict[str, Any]:
+    if call.find_cluster() is None:
+        raise not_found(f"No association found for ID: {call['associationId']}")
+    cluster, association = call.cluster(), _find(call)
+""",
+        broken="api.cluster",
+        because="an update for a cluster that is not there does not say so",
+    ),
+    _associations(
+        "api-list-without-arns",
+        old="[_summary(a) for a in here]",
+        new='[_summary(a) | {"associationArn": None} for a in here]',
+        broken="api.list",
+        because="a list does not tell the ARN that policies would name",
     ),
     _associations(
         "api-filter-by-beginning",
@@ -245,6 +320,29 @@ MUTANTS = (
         new='        (lambda *_: None)(\n            "iam:PassRole",',
         broken="api.pass-role",
         because="whoever may create associations gets any role",
+    ),
+    _associations(
+        "api-update-asks-no-pass-role",
+        old='        _check_role(call, cluster, call["roleArn"])\n',
+        new="""        if not call.world.role_exists(call["roleArn"]):
+            raise invalid_parameter("Role provided in the request does not exist")
+""",
+        broken="api.pass-role.update",
+        because="whoever may update associations gets any role",
+    ),
+    _call(
+        "api-passes-to-nobody",
+        old='{"iam:PassedToService": service, ',
+        new="{",
+        broken="api.pass-role.narrowed",
+        because="policies do not see which service a role is passed to",
+    ),
+    _associations(
+        "api-passes-as-ec2",
+        old="call.pass_role(role_arn, SERVICE, cluster.arn)",
+        new='call.pass_role(role_arn, "ec2.amazonaws.com", cluster.arn)',
+        broken="api.pass-role.narrowed",
+        because="a role that may be passed to instances may be given to pods",
     ),
     _eks(
         "api-anybody-may-describe",

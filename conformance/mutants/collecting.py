@@ -1,19 +1,22 @@
 """
-`python -m conformance.mutants.collecting`: every requirement with its scenarios, as JSON.
+`python -m conformance.mutants.collecting`: every scenario with what it says of itself, as JSON.
 
-Prints requirement id to node ids on standard output; what pytest says goes to standard
-error. The exit code is pytest's.
+Prints a list of objects, the fields of `proving.Marked`, on standard output; what pytest says
+goes to standard error. The exit code is pytest's.
 """
 
 import json
 import sys
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import conformance
-from conformance.requirements import Requirement
+from conformance.mutants.proving import Marked
+from conformance.requirements import catalogue
+from conformance.run.marked import scenario_of
 from conformance.run.suite import suite_root
 
 
@@ -21,13 +24,13 @@ class Collector:
     """A plugin of pytest that only looks."""
 
     def __init__(self) -> None:
-        self.proving: dict[str, list[str]] = {}
+        self.marked: list[Marked] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
-            proved = [one for mark in item.iter_markers("proves") for one in mark.args]
-            for id_ in dict.fromkeys(one.id for one in proved if isinstance(one, Requirement)):
-                self.proving.setdefault(id_, []).append(item.nodeid)
+            one = scenario_of(item, catalogue())
+            if one is not None:
+                self.marked.append(Marked(one.id, one.requirements, one.needs, one.gaps))
 
 
 def main() -> int:
@@ -41,7 +44,7 @@ def main() -> int:
             ],
             plugins=[collector],
         )
-    print(json.dumps(collector.proving))
+    print(json.dumps([asdict(one) for one in collector.marked]))
     return int(code)
 
 

@@ -241,6 +241,57 @@ MUTANTS = (
         because="session tags cannot be switched off",
     ),
     _auth(
+        "eks-auth-disables-some-tags",
+        old="tags = {} if association.disable_session_tags else session_tags(cluster, claims)",
+        new="""tags = session_tags(cluster, claims)
+    for key in [key for key in tags if association.disable_session_tags and "kube" in key]:
+        del tags[key]""",
+        broken="session.tags.disabled",
+        because="the cluster's two tags cannot be switched off",
+    ),
+    _auth(
+        "eks-auth-cuts-namespaces",
+        old='"kubernetes-namespace": of.namespace,',
+        new='"kubernetes-namespace": of.namespace[:50],',
+        broken="session.packed.long-names",
+        because="of a long namespace the tag holds the beginning",
+    ),
+    _auth(
+        "eks-auth-cuts-pod-names",
+        old='"kubernetes-pod-name": of.pod.name,',
+        new='"kubernetes-pod-name": of.pod.name[:49],',
+        broken="session.packed.long-names",
+        because="the last letter of a long pod name is not in the tag",
+    ),
+    _auth(
+        "eks-auth-other-cluster-names",
+        old='"eks-cluster-name": cluster.name,',
+        new='"eks-cluster-name": cluster.name.partition("-")[0],',
+        broken="session.tags",
+        because="the tag of the cluster's name holds what stands before its first dash",
+    ),
+    _auth(
+        "eks-auth-arn-without-account",
+        old='"eks-cluster-arn": cluster.arn,',
+        new='"eks-cluster-arn": cluster.arn.replace(cluster.account_id, ""),',
+        broken="session.tags",
+        because="the tag of the cluster's ARN does not say whose it is",
+    ),
+    _auth(
+        "eks-auth-one-role-for-all",
+        old="            association.role_arn,\n            service=SERVICE,",
+        new="            max(a.role_arn for a in cluster.effective),\n            service=SERVICE,",
+        broken="session.role",
+        because="all pods of a cluster act as one of its roles",
+    ),
+    _auth(
+        "eks-auth-any-cluster",
+        old="cluster = call.cluster()",
+        new="cluster = call.find_cluster() or next(iter(call.store.clusters.values()))",
+        broken="eks-auth.cluster",
+        because="for a cluster that is not there another one is asked",
+    ),
+    _auth(
         "eks-auth-tags-of-the-association",
         old="else session_tags(cluster, claims)\n",
         new="else {**session_tags(cluster, claims), **association.tags}\n",
@@ -304,6 +355,15 @@ MUTANTS = (
         new="return (self._statuses | COMMON)[code]",
         broken="eks-auth.refused",
         because="a refusal by the role's trust is 403, as a caller's missing permission is",
+    ),
+    Mutant(
+        "eks-auth-no-token-is-404",
+        part=Part.EKS_AUTH,
+        module="emulator.eks.parameters",
+        old='raise invalid_parameter(f"The parameter {path} should match',
+        new='raise ServiceError("ResourceNotFoundException", f"{path} should match',
+        broken="eks-auth.malformed",
+        because="what is no token is 404, as a missing association is",
     ),
     Mutant(
         "eks-auth-any-cluster-name",

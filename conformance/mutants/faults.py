@@ -124,6 +124,7 @@ def attempt_fault(expectation: Expectation, run: RunSuite) -> Trial:
         broken=f"{len(set(expectation.named) - set(expectation.may))} requirements",
         fate=fate,
         stage=", ".join(expectation.fails),
+        named=", ".join(expectation.fails),
         others=(),
         seconds=round(time.monotonic() - began, 1),
         message=message,

@@ -150,6 +150,15 @@ MUTANTS = (
         because="who may not list a bucket can find out which keys are there",
     ),
     Mutant(
+        "iam-missing-keys-are-hidden",
+        part=Part.IAM,
+        module="emulator.corrections.s3",
+        old="    if verdict.allowed:\n",
+        new="    if verdict.allowed and who.identity is None:\n",
+        broken="s3.missing-key.told",
+        because="who may list a bucket is not told that a key is missing",
+    ),
+    Mutant(
         "iam-deletions-all-at-once",
         part=Part.IAM,
         module="emulator.corrections.s3_deletions",

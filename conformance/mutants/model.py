@@ -27,6 +27,7 @@ class Mutant:
     `old` is in `module` exactly once. `broken` is the id of the requirement that must
     notice; `because` says in one line what the cluster then does, as a defect would be
     reported. `agent_version` is the release that promises it, where the usual one does not.
+    `stage` is the one that must be blamed; without it that is told, beside the requirement's own.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Mutant:
     broken: str
     because: str
     agent_version: str = ""
+    stage: str = ""
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from conformance.mutants.model import Mutant, Part
 _sessions = partial(Mutant, part=Part.STS, module="emulator.sessions")
 _rules = partial(Mutant, part=Part.STS, module="emulator.session_rules")
 _principals = partial(Mutant, part=Part.STS, module="emulator.principals")
+_decisions = partial(Mutant, part=Part.STS, module="emulator.decisions")
 
 MUTANTS = (
     _sessions(
@@ -99,6 +100,28 @@ MUTANTS = (
         because="a session has no tags, so policies cannot use them",
     ),
     _sessions(
+        "sts-role-tags-beat-session-tags",
+        old='"SessionTags": [{"Key": key, "Value": value} for key, value in tags.items()],',
+        new=""""SessionTags": [
+                    {"Key": key, "Value": value}
+                    for key, value in tags.items()
+                    if key not in {tag["Key"] for tag in found.get("Tags") or []}
+                ],""",
+        broken="session.tags.beat-role-tags",
+        because="a role's tag of the same key is seen in place of the session's",
+    ),
+    _principals(
+        "sts-session-tags-or-role-tags",
+        old="        keys |= ministack._principal_keys(credential)\n",
+        new="""        keys |= ministack._principal_keys(credential)
+        own = {f"aws:principaltag/{t['Key'].lower()}" for t in session.get("SessionTags") or []}
+        for key in [k for k in keys if own and "principaltag" in k and k not in own]:
+            del keys[key]
+""",
+        broken="session.tags.role-tags-stay",
+        because="the tags of a role are not seen once its session has tags",
+    ),
+    _sessions(
         "sts-all-sessions-one-key",
         old='access_key_id=access_key_id("ASIA"),',
         new='access_key_id="ASIAEMULATEDAAAAAAAA",',
@@ -165,6 +188,30 @@ MUTANTS = (
         new="TAG_CHARACTERS = 400",
         broken="session.packed.long-names",
         because="long names do not fit into the session's tags",
+    ),
+    _decisions(
+        "sts-one-statement-for-both-actions",
+        old="    allowing = _first(statements, question, allow=True)\n",
+        new="""    asks = replace(question, action="sts:TagSession")
+    if question.keys.get("aws:tagkeys"):
+        statements = [s for s in statements if _first([s], asks, allow=True)]
+    allowing = _first(statements, question, allow=True)
+""",
+        broken="trust.separate-statements",
+        because="a role is assumed only if one statement allows both actions",
+    ),
+    Mutant(
+        "sts-new-trust-ends-sessions",
+        part=Part.STS,
+        module="emulator.corrections.iam",
+        old="        wrong = trust_mistake(",
+        new="""        sts = __import__("ministack.services.sts", fromlist=["sts"])
+        of = f":assumed-role/{_one(parameters, 'RoleName')}/"
+        for key in [key for key, session in sts._sessions.items() if of in str(session["Arn"])]:
+            del sts._sessions[key]
+        wrong = trust_mistake(""",
+        broken="trust.sessions-live-on",
+        because="changing a role's trust policy ends the sessions that it has",
     ),
     _principals(
         "sts-principal-arn-of-the-session",

@@ -12,6 +12,7 @@ from conformance.mutants.trial import Fate, Trial
 SHOWN_OTHERS = 3
 _LOOKS = {
     Fate.KILLED: ("✓", "green"),
+    Fate.MISPLACED: ("~", "bold yellow"),
     Fate.ELSEWHERE: ("~", "bold yellow"),
     Fate.SURVIVED: ("✗", "bold red"),
     Fate.TROUBLE: ("!", "bold magenta"),
@@ -21,7 +22,7 @@ _LOOKS = {
 def line(trial: Trial) -> Text:
     """One trial while others go on."""
     sign, style = _LOOKS[trial.fate]
-    at = f" at {trial.stage}" if trial.stage else ""
+    at = f" at {_stage(trial)}" if trial.stage else ""
     words = f"{trial.name}  {trial.broken}{at}  "
     return Text.assemble((f"{sign} ", style), words, (f"{trial.seconds:.1f} s", "dim"))
 
@@ -36,9 +37,13 @@ def table(trials: Sequence[Trial]) -> Table:
         caught = Text(trial.broken) if trial.good else Text(str(trial.fate), style=style)
         seconds = f"{trial.seconds:.1f}"
         shown.add_row(
-            Text(sign, style=style), trial.name, caught, trial.stage, seconds, _others(trial)
+            Text(sign, style=style), trial.name, caught, _stage(trial), seconds, _others(trial)
         )
     return shown
+
+
+def _stage(trial: Trial) -> str:
+    return f"{trial.stage}, not {trial.named}" if trial.blames_another else trial.stage
 
 
 def _others(trial: Trial) -> str:
@@ -50,9 +55,12 @@ def _others(trial: Trial) -> str:
 def headline(trials: Sequence[Trial]) -> str:
     """The result in one sentence."""
     bad = [trial for trial in trials if not trial.good]
-    if not bad:
-        return f"all {len(trials)} broken clusters are killed by the promise that they break"
-    return f"{len(bad)} of {len(trials)} broken clusters are not killed by the promise they break"
+    said = f"all {len(trials)} broken clusters are killed by the promise that they break"
+    if bad:
+        many = f"{len(bad)} of {len(trials)}"
+        said = f"{many} broken clusters are not killed by the promise they break"
+    another = sum(trial.good and trial.blames_another for trial in trials)
+    return f"{said}; {another} blame another stage than it names" if another else said
 
 
 def as_json(trials: Sequence[Trial], *, seconds: float) -> str:

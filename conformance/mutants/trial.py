@@ -24,6 +24,7 @@ from conformance.mutants.model import Mutant
 from conformance.mutants.patching import broken_copy
 from conformance.mutants.proving import Proving
 from conformance.reports import Report, RequirementVerdict
+from conformance.requirements import catalogue
 from conformance.run.options import new_run
 from conformance.run.settings import child_environment
 
@@ -38,6 +39,8 @@ class Fate(StrEnum):
 
     KILLED = "killed"
     """The requirement that names the broken promise failed."""
+    MISPLACED = "killed at another stage"
+    """It failed, and blamed another stage than the mutant says."""
     ELSEWHERE = "killed by another"
     """It did not, and another one failed."""
     SURVIVED = "survived"
@@ -56,6 +59,8 @@ class Trial:
     fate: Fate
     stage: str
     """That the failed requirement blames; empty when it did not fail."""
+    named: str
+    """The one that the mutant names, or else its requirement."""
     others: tuple[str, ...]
     """Other requirements that failed, of those that were asked."""
     seconds: float
@@ -65,6 +70,11 @@ class Trial:
     @property
     def good(self) -> bool:
         return self.fate is Fate.KILLED
+
+    @property
+    def blames_another(self) -> bool:
+        """Whether the stage that is blamed is not the one that is named."""
+        return self.stage not in ("", self.named)
 
 
 _DECIDED = (RequirementVerdict.PASSED, RequirementVerdict.FAILED)
@@ -195,6 +205,7 @@ def attempt(
         broken=mutant.broken,
         fate=fate,
         stage=stages.get(mutant.broken, ""),
+        named=_named(mutant),
         others=tuple(id_ for id_ in stages if id_ != mutant.broken),
         seconds=round(time.monotonic() - began, 1),
         message=message,
@@ -225,8 +236,15 @@ def _red(report: Report, broken: str) -> dict[str, str]:
     return {id_: one.stage for id_, one in told.items() if one.verdict is RequirementVerdict.FAILED}
 
 
+def _named(mutant: Mutant) -> str:
+    return mutant.stage or str(catalogue()[mutant.broken].stage)
+
+
 def _fate(mutant: Mutant, stages: dict[str, str]) -> tuple[Fate, str]:
     if mutant.broken in stages:
+        blamed = stages[mutant.broken]
+        if mutant.stage and blamed != mutant.stage:
+            return Fate.MISPLACED, f"{mutant.because}: noticed at {blamed}, not at {mutant.stage}"
         return Fate.KILLED, ""
     if stages:
         return Fate.ELSEWHERE, f"{mutant.because}: noticed, but not by {mutant.broken}"

@@ -73,7 +73,7 @@ class Timing(_Part):
     ok: bool
     detail: str
     bound_seconds: float | None = None
-    """None where only the machine bounds it."""
+    """None where only the machine bounds it, or the steps around or within that have one."""
 
 
 class Wait(_Part):

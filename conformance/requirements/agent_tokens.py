@@ -85,7 +85,7 @@ UNKNOWN_ALGORITHM_IS_REFUSED = _extended(
     rationale="It cannot be a cluster's.",
 )
 
-LOCAL_REFUSALS_STAY_ON_THE_NODE = _core(
+LOCAL_REFUSALS_STAY_ON_THE_NODE = _extended(
     id="agent.token.stays",
     title="What the agent refuses itself never leaves the node",
     promise="EKS Auth MUST NOT be asked about a request that the agent refuses by itself.",
@@ -109,7 +109,7 @@ SAME_TOKEN_SAME_CREDENTIALS = _core(
     source=_CACHE,
 )
 
-ONE_CALL_FOR_MANY_REQUESTS = _core(
+ONE_CALL_FOR_MANY_REQUESTS = _extended(
     id="agent.cache.one-call",
     title="Many requests at once are one call",
     promise="However many requests come with one new token at once, EKS Auth MUST be asked once.",
@@ -165,7 +165,7 @@ ROTATED_TOKEN_IS_CHECKED_ON_THE_NODE = _extended(
     targets=Targets.EMULATED,
 )
 
-REFUSALS_ARE_NOT_KEPT = _core(
+REFUSALS_ARE_NOT_KEPT = _extended(
     id="agent.cache.refusals",
     title="Refusals are not kept",
     promise="A request that EKS Auth refused MUST be asked again when it is made again.",

@@ -53,8 +53,8 @@ ROLE_MUST_EXIST = _core(
     id="api.create.role",
     title="The role must exist",
     promise=(
-        "A role that is not there MUST be refused with 400 InvalidParameterException 'Role "
-        "provided in the request does not exist'."
+        "Create and Update with a role that is not there MUST be refused with 400 "
+        "InvalidParameterException 'Role provided in the request does not exist'."
     ),
     rationale="Tools wait for IAM when they read exactly this.",
     source=(
@@ -80,7 +80,10 @@ PATH_IS_PART_OF_THE_ROLE = _core(
 ROLE_IS_OF_THE_CLUSTERS_ACCOUNT = _extended(
     id="api.create.role.account",
     title="The role is of the cluster's account",
-    promise="A role of another account MUST be refused: it is what target roles are for.",
+    promise=(
+        "Create and Update with a role of another account MUST be refused: it is what target roles "
+        "are for."
+    ),
     rationale="A role of others is reached through its own trust, never by passing it.",
     source=f"{_GUIDE}; eksctl-io/eksctl#8718",
     stage=Stage.IAM,
@@ -91,7 +94,8 @@ NAMES_ARE_CHECKED = _extended(
     title="What cannot be a name is refused",
     promise=(
         "Missing parameters, and namespaces and service accounts that Kubernetes could not have, "
-        "wildcards among them, MUST be refused with 400 InvalidParameterException."
+        "too long ones and wildcards among them, MUST be refused with 400 "
+        "InvalidParameterException; the longest that it can have MUST be accepted."
     ),
     rationale="An association that can never match is a mistake that nobody would notice.",
 )
@@ -261,6 +265,36 @@ CREATION_NEEDS_PASS_ROLE = _core(
     ),
     rationale="Otherwise whoever may create associations had every role of the account.",
     source=f"{_GUIDE}; EKS best practices, security, iam (dc0243a)",
+    stage=Stage.IAM,
+)
+
+UPDATING_NEEDS_PASS_ROLE = _extended(
+    id="api.pass-role.update",
+    title="Another role in an association needs iam:PassRole, too",
+    promise=(
+        "A caller that may update associations MUST be denied a role that it may not pass, naming "
+        "iam:PassRole, and MUST be able to set one that it may pass."
+    ),
+    rationale="Otherwise one harmless association would be the way to every role of the account.",
+    source=(
+        "Service authorization reference, eks (API 2017-11-01): UpdatePodIdentityAssociation; "
+        f"{_GUIDE}"
+    ),
+    stage=Stage.IAM,
+)
+
+PASSING_IS_FOR_A_ROLE_AND_A_SERVICE = _extended(
+    id="api.pass-role.narrowed",
+    title="iam:PassRole can be narrowed to Pod Identity",
+    promise=(
+        "With iam:PassedToService pods.eks.amazonaws.com a caller MUST be able to give a role to "
+        "an association; one that it may pass to another service only MUST be denied."
+    ),
+    rationale="Who may start instances with a role has not been given it for pods.",
+    source=(
+        "IAM user guide (API 2010-05-08), id_roles_use_passrole and reference_policies_iam-"
+        "condition-keys: iam:PassedToService"
+    ),
     stage=Stage.IAM,
 )
 

@@ -105,12 +105,15 @@ TOKEN_MUST_BE_OF_A_POD = _provisional(
     source=f"{_MODEL}: the six session tags need a pod; the refusal itself was never seen",
 )
 
-WHAT_IS_NO_TOKEN_IS_REFUSED = _extended(
+WHAT_IS_NO_TOKEN_IS_REFUSED = _provisional(
     id="eks-auth.malformed",
     title="What is no token is refused",
-    promise="A text that is no JWT MUST be refused with status 400.",
+    promise=(
+        "A text that does not match the model's pattern of a token MUST be refused with 400 "
+        "InvalidParameterException."
+    ),
     rationale="Bad input is the caller's to mend, and no outage.",
-    source=f"{_MODEL}: pattern of token",
+    source=f"{_MODEL}: pattern of token; the refusal itself was never seen",
 )
 
 WHAT_IS_NO_CLUSTER_IS_REFUSED = _provisional(
@@ -143,7 +146,10 @@ REFUSED_TRUST_IS_400 = _core(
         "When the role's trust policy refuses, EKS Auth MUST answer its caller with "
         "AccessDeniedException and status 400."
     ),
-    rationale="A 403 is the caller's own missing permission: another role has to be mended.",
+    rationale=(
+        "By the model a caller's own missing permission has this code and status, too: the text "
+        "alone tells which role has to be mended."
+    ),
     source=(
         "aws-samples/amazon-eks-security-immersion-day, 2024-04: the agent's log of the refusal, "
         "HTTP 400"

@@ -26,6 +26,11 @@ class Targets(StrEnum):
     REAL = "eks"
     """Only on a real account: nobody knows yet what an emulation would have to do."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The targets one by one, as `--target` has them."""
+        return tuple(self.split(", "))
+
 
 @dataclass(frozen=True)
 class Requirement:

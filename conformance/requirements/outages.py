@@ -61,6 +61,30 @@ NEWCOMERS_GET_NOTHING = _extended(
     source=f"{_CACHE}; pkg/errors/errors.go",
 )
 
+ROTATED_TOKEN_GETS_NOTHING = _extended(
+    id="outage.rotated-token",
+    title="A token that is rotated in an outage is as good as new",
+    promise=(
+        "While EKS Auth is away, a second token of a pod MUST be answered 500 '[]', and the first "
+        "one with what is kept for it; by an agent that checks rotated tokens itself, both with "
+        "what is kept."
+    ),
+    rationale="What nobody has checked must not be believed, not even for a pod that is known.",
+    source=f"{_CACHE}; aws/eks-pod-identity-agent 0.2.1: internal/validation/token_validator.go",
+)
+
+OUTAGES_ARE_TOLD_IN_PLAIN_TEXT = _extended(
+    id="outage.plain-text",
+    title="What EKS Auth does not answer is told in plain text",
+    promise=(
+        "When EKS Auth is away, too slow or throttles, the agent's answer MUST be "
+        "text/plain; charset=utf-8 with X-Content-Type-Options nosniff, end with a newline and "
+        "not be JSON."
+    ),
+    rationale="An SDK that is answered JSON looks for credentials in it, and hides the reason.",
+    source="aws/eks-pod-identity-agent 0.1.37: pkg/errors/errors.go",
+)
+
 OUTAGE_LEAVES_NOTHING = _extended(
     id="outage.over",
     title="After an outage everybody is served again",

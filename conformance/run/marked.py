@@ -108,6 +108,8 @@ _LACKS = {
     Capability.LOCAL_VALIDATION: "this release of the agent leaves every new token to EKS Auth; "
     "0.2.1 does not (--agent-version)",
     Capability.HAZARDS: "what is dangerous while it is there is planted only with --allow hazards",
+    Capability.LOAD: "EKS Auth's limit is the whole account's, and unpublished, so it is asked "
+    "hundreds of times within seconds only with --allow load",
     Capability.AWS_CLI: "the AWS CLI (awscli) is not installed here",
     Capability.KUBECTL: "kubectl is not on PATH here",
 }

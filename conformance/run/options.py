@@ -122,7 +122,8 @@ OPTIONS = (
         "allow",
         "many",
         "let scenarios do on a real account what they do elsewhere anyway; hazards: plant what is "
-        "dangerous while it is there, such as a role for every bucket",
+        "dangerous while it is there, such as a role for every bucket; load: ask EKS Auth hundreds "
+        "of times within seconds, though its limit is the whole account's",
     ),
     Option("probe_image", "text", "image of the probe pods"),
 )

@@ -7,7 +7,9 @@ those only; the report then says that it was a selection. What is left out by a 
 nothing has was not left out, so that is refused.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +30,7 @@ def expected_of(
 
 
 def check_left_out(config: "pytest.Config", items: Sequence["pytest.Item"]) -> None:
-    """Raises `UsageError` where `--deselect` or `--ignore` names what is not there."""
+    """Raises `UsageError` where `--deselect`, `--ignore` or `--ignore-glob` leaves nothing out."""
     for prefix in config.getoption("deselect") or ():
         if not any(item.nodeid.startswith(prefix) for item in items):
             raise UsageError(
@@ -36,8 +38,29 @@ def check_left_out(config: "pytest.Config", items: Sequence["pytest.Item"]) -> N
                 try_="conformance run -- --collect-only -q",
             )
     for path in config.getoption("ignore") or ():
-        if not (config.invocation_params.dir / path).exists():
+        left_out = _absolute(config, path)
+        if not left_out.exists():
             raise UsageError(f"--ignore {path}: there is no such path")
+        if left_out not in _below(config):
+            raise UsageError(f"--ignore {path}: it leaves no scenario out")
+    for glob in config.getoption("ignore_glob") or ():
+        pattern = str(_absolute(config, glob))
+        if not any(fnmatch(str(one), pattern) for one in _below(config)):
+            raise UsageError(f"--ignore-glob {glob}: it leaves no scenario out")
+
+
+def _below(config: "pytest.Config") -> Iterator[Path]:
+    """What may be left out: test files and their folders. What the arguments name stays."""
+    for argument in config.args:
+        path = _absolute(config, argument.partition("::")[0])
+        for file in path.rglob("test_*.py"):
+            yield file
+            yield from (folder for folder in file.parents if path in folder.parents)
+
+
+def _absolute(config: "pytest.Config", path: str) -> Path:
+    """As pytest compares it: links are left as they are."""
+    return Path(os.path.abspath(config.invocation_params.dir / path))  # noqa: PTH100 - see above
 
 
 def selection_of(config: "pytest.Config", suites: Collection[Path]) -> str:
@@ -51,7 +74,8 @@ def selection_of(config: "pytest.Config", suites: Collection[Path]) -> str:
     for option, name in (("-k", "keyword"), ("-m", "markexpr")):
         if value := config.getoption(name):
             parts.append(f"{option} {value!r}")
-    for option, name in (("--deselect", "deselect"), ("--ignore", "ignore")):
+    for name in ("deselect", "ignore", "ignore_glob"):
+        option = f"--{name.replace('_', '-')}"
         parts += [f"{option} {value}" for value in config.getoption(name) or ()]
     for argument in config.args:
         path, _, name = argument.partition("::")

@@ -16,7 +16,14 @@ from typing import Any
 import botocore.exceptions
 import botocore.session
 
-from conformance.environment import Aws, Capability, Cluster, Environment, OtherAccount
+from conformance.environment import (
+    ALLOWABLE,
+    Aws,
+    Capability,
+    Cluster,
+    Environment,
+    OtherAccount,
+)
 from conformance.errors import HarnessError, UsageError
 from conformance.events import EventLog
 from conformance.probes import aws_cli
@@ -24,6 +31,13 @@ from conformance.targets.kubeconfig import has_kubectl, write_kubeconfig
 from conformance.targets.options import TargetOptions
 
 DESCRIPTION = "a real cluster that is there already (--cluster, --region, --probe-image)"
+
+ALWAYS = frozenset({Capability.NODE_ISOLATION, Capability.MINT_TOKENS})
+AT_MOST = ALWAYS.union(ALLOWABLE, (Capability.AWS_CLI, Capability.KUBECTL, Capability.ORGANIZATION))
+"""
+What no real cluster has is not among these; a core promise must be provable with them, or
+no run on an account is ever complete.
+"""
 
 
 def start(options: TargetOptions, log: EventLog, *, lifeline: bool) -> Environment:
@@ -51,7 +65,7 @@ def start(options: TargetOptions, log: EventLog, *, lifeline: bool) -> Environme
         certificate_authority=described["certificateAuthority"]["data"],
         user={"exec": token_command(cluster, region)},
     )
-    capabilities = {Capability.NODE_ISOLATION, Capability.MINT_TOKENS, *options.allow}
+    capabilities = {*ALWAYS, *options.allow}
     if aws_cli.command() is not None:
         capabilities.add(Capability.AWS_CLI)
     if organization is not None:

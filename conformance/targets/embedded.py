@@ -17,8 +17,8 @@ from conformance.cluster import images
 from conformance.cluster.agent.profiles import AgentProfile, profile_of
 from conformance.emulator.admin import AdminClient
 from conformance.emulator.eks.cluster_folder import Ready, folder_of
-from conformance.emulator.launch import Launched, launch
-from conformance.environment import Capability, Cluster, Environment
+from conformance.emulator.launch import START_WITHIN, Launched, launch
+from conformance.environment import ALLOWABLE, Capability, Cluster, Environment
 from conformance.errors import HarnessError, UsageError
 from conformance.events import EventLog
 from conformance.probes import aws_cli
@@ -71,7 +71,7 @@ def start(options: TargetOptions, log: EventLog, *, lifeline: bool) -> Environme
 
 def _start_aws(folder: Path, options: TargetOptions, log: EventLog) -> Launched:
     try:
-        with log.step("environment", "emulated AWS"):
+        with log.step("environment", "emulated AWS", bound=START_WITHIN):
             _launched[folder] = launch(
                 folder,
                 faults=options.faults,
@@ -102,14 +102,15 @@ def _describe(
 ) -> Environment:
     provider = options.provider or "embedded"
     name = f"certify-{options.run}"
-    with log.step("environment", f"cluster {name}: {options.nodes} nodes, webhook, agent"):
-        workspace = Workspace(
-            folder / "cluster",
-            stacks.cluster("emulated"),
-            aws=launched.aws,
-            provider=provider,
-            progress=log_resources(log),
-        )
+    workspace = Workspace(
+        folder / "cluster",
+        stacks.cluster("emulated"),
+        aws=launched.aws,
+        provider=provider,
+        progress=log_resources(log),
+    )
+    step = f"cluster {name}: {options.nodes} nodes, webhook, agent"
+    with log.step("environment", step, bound=workspace.engine.bound("init", "apply")):
         cluster = workspace.apply({"name": name, "nodes": options.nodes, "run": options.run})
     started = Ready.model_validate_json(
         (folder_of(folder / "clusters", name) / "cluster.json").read_bytes()
@@ -131,7 +132,7 @@ def _describe(
         Capability.CLUSTERS,
         Capability.TRAIL,
         Capability.ORGANIZATION,
-        Capability.HAZARDS,
+        *ALLOWABLE,
     }
     image = images.find(aws_cli.IMAGE)
     if image is not None and not images.why_missing(image):
@@ -179,7 +180,7 @@ def lost(environment: Environment) -> str:
 
 def stop(environment: Environment, log: EventLog) -> None:
     """End the AWS process; it ends its clusters, and they their nodes and pods."""
-    with log.step("environment", "stop"):
+    with log.step("environment", "stop", bound=STOP_SECONDS):
         _end(environment.folder, environment.pid)
 
 

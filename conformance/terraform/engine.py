@@ -148,14 +148,18 @@ class Engine(python_terraform.Terraform):  # type: ignore[misc]  # the library h
         out: list[str] = []
         try:
             code, err = self._run(
-                self._argv(cmd, *args, **kwargs), out.append, self._bound(cmd.split(maxsplit=1)[0])
+                self._argv(cmd, *args, **kwargs), out.append, self.bound(cmd.split(maxsplit=1)[0])
             )
         except TimeoutError as error:
             raise self._failure(
-                f"terraform {cmd}: not done after {self._bound(cmd.split(maxsplit=1)[0]):g} s",
+                f"terraform {cmd}: not done after {self.bound(cmd.split(maxsplit=1)[0]):g} s",
                 saw="".join(out).strip()[-2000:] or "nothing",
             ) from error
         return code, "".join(out), err
+
+    def bound(self, *commands: str) -> float:
+        """Seconds that these may take, one after the other, before they are told to stop."""
+        return sum(self.seconds.get(command, OTHER_SECONDS) for command in commands)
 
     def interrupt(self) -> None:
         """Ask the running command to stop, from any thread; does nothing when none runs."""
@@ -171,9 +175,6 @@ class Engine(python_terraform.Terraform):  # type: ignore[misc]  # the library h
         command: Sequence[str] = self.generate_cmd_string(cmd, *args, **kwargs)
         return [*self.binary.argv, *command[1:]]
 
-    def _bound(self, command: str) -> float:
-        return self.seconds.get(command, OTHER_SECONDS)
-
     def _checked(self, command: str, good: tuple[int, ...] = (0,), **options: Any) -> Stream:
         stream = Stream()
 
@@ -183,10 +184,10 @@ class Engine(python_terraform.Terraform):  # type: ignore[misc]  # the library h
                 self.progress(step)
 
         try:
-            code, err = self._run(self._argv(command, **options), take, self._bound(command))
+            code, err = self._run(self._argv(command, **options), take, self.bound(command))
         except TimeoutError as error:
             raise self._failure(
-                f"terraform {command}: not done after {self._bound(command):g} s",
+                f"terraform {command}: not done after {self.bound(command):g} s",
                 saw=stream.last_words(),
                 diagnostics=stream.errors,
             ) from error

@@ -103,7 +103,8 @@ class World:
             namespaces=namespaces,
             organization=self.environment.aws.organization or NO_ORGANIZATION,
         )
-        with self._log.step("terraform", f"apply {self._names.key}"):
+        bound = self._workspace.engine.bound("init", "apply")
+        with self._log.step("terraform", f"apply {self._names.key}", bound=bound):
             self.contract = self._workspace.apply(variables)
         self._premises.move_into(namespaces_of_others(namespaces, spec, self.contract))
         self._applied = spec
@@ -152,7 +153,8 @@ class World:
             self._premises.close()
 
     def _destroy(self) -> None:
-        with self._log.step("terraform", f"destroy {self._names.key}"):
+        bound = self._workspace.engine.bound("destroy")
+        with self._log.step("terraform", f"destroy {self._names.key}", bound=bound):
             self._workspace.destroy()
 
     # --- names

@@ -91,8 +91,48 @@ def test_requirements_as_markdown_name_their_sources(
     assert all(f"- Source: {one.source}" in page for one in catalogue().values())
 
 
-def test_no_such_requirement_exits_2(conformance: Conformance) -> None:
-    assert conformance("requirements", "teleportation") == 2
+@pytest.mark.parametrize(
+    ("options", "holds"),
+    [
+        (("--level", "core"), lambda one: one["level"] == "core"),
+        (("--stage", "sts", "--profile", "trust"), lambda one: one["stage"] == "sts"),
+        (("--target", "eks"), lambda one: "eks" in one["targets"]),
+        (("--target", "kind", "token"), lambda one: "kind" in one["targets"]),
+    ],
+)
+def test_requirements_are_chosen_by_one_field(
+    conformance: Conformance,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    holds: Callable[[dict[str, str]], bool],
+) -> None:
+    assert conformance("requirements", "--json", *options) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told
+    assert len(told) < len(catalogue())
+    assert all(map(holds, told))
+
+
+def test_requirements_as_a_table_name_their_sources_when_asked(
+    conformance: Conformance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conformance("requirements", "s3.read.write")
+    assert "least privilege" not in capsys.readouterr().out
+    conformance("requirements", "s3.read.write", "--sources")
+    assert "least privilege" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("teleportation",),
+        ("token", "--stage", "cloud"),
+        ("--target", "gke"),
+        ("s3.read.write", "--stage", "agent"),
+    ],
+)
+def test_no_such_requirement_exits_2(conformance: Conformance, asked: tuple[str, ...]) -> None:
+    assert conformance("requirements", *asked) == 2
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ What it is given is what a person has for a real account: variables of the SDKs,
 of a cluster, a profile of a second account, and a provider that Terraform itself starts.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from conformance import targets
 from conformance.environment import Capability, Environment
 from conformance.errors import HarnessError
 from conformance.events import EventLog
+from conformance.requirements import Level
 from conformance.run.options import new_run
-from conformance.targets import TargetOptions
+from conformance.targets import TargetOptions, eks
 from conformance.terraform.provider.mirror import write_mirror
 from conformance.world.kube import Kube
-from tests.endtoend.command import Command
+from tests.endtoend.command import Command, Ran
 
 
 @pytest.fixture
@@ -68,6 +70,8 @@ def test_a_cluster_that_is_there_is_looked_up(
         assert found.aws.other.account_id == running.aws.other.account_id
         assert (found.aws.secret_access_key, found.aws.other.secret_access_key) == (None, None)
         assert Capability.HAZARDS in found.capabilities
+        assert Capability.LOAD not in found.capabilities
+        assert eks.ALWAYS < found.capabilities <= eks.AT_MOST
         assert found.aws.organization == running.aws.organization
         nodes = Kube(found.cluster.kubeconfig, found.cluster.context).get("/api/v1/nodes")
         assert len(nodes["items"]) == 3
@@ -86,22 +90,42 @@ def test_a_second_account_that_is_closed_is_named(
         targets.start("eks", options(running, other_profile="third"), EventLog(None))
 
 
-def test_scenarios_run_there_or_say_what_is_missing(
+@pytest.fixture
+def as_a_user(
     running: Environment, variables: dict[str, str], command: Command, tmp_path: Path
-) -> None:
+) -> Callable[..., Ran]:
+    """`conformance run --target eks` of these scenarios, with what a person has."""
     mirror = write_mirror(tmp_path).parent / "mirror"
-    ran = command.run(
-        *("scenarios/test_trust_policy.py", "scenarios/test_best_practices.py"),
-        *("-n", "2", "--target", "eks"),
-        *("--cluster", running.cluster.name, "--region", running.aws.region),
-        *("--probe-image", running.probe_image, "--provider", f"mirror={mirror}"),
-        **variables,
-    )
+
+    def run(*arguments: str) -> Ran:
+        return command.run(
+            *arguments,
+            *("-n", "2", "--target", "eks"),
+            *("--cluster", running.cluster.name, "--region", running.aws.region),
+            *("--probe-image", running.probe_image, "--provider", f"mirror={mirror}"),
+            **variables,
+        )
+
+    return run
+
+
+SECOND_ACCOUNT = "needs a second account"
+"""The built-in provider reads no profiles, so here there is none."""
+
+
+def without_a_word(ran: Ran) -> dict[str, str]:
+    """The skipped requirements whose reason does not say what target eks lacks."""
+    skipped = {one.id: one.reason for one in ran.report.requirements if one.verdict == "skipped"}
+    return {id_: why for id_, why in skipped.items() if "which target eks does not have" not in why}
+
+
+def test_scenarios_run_there_or_say_what_is_missing(as_a_user: Callable[..., Ran]) -> None:
+    ran = as_a_user("scenarios/test_trust_policy.py", "scenarios/test_best_practices.py")
 
     report = ran.report
     assert {verdict for verdict, _ in ran.selected.values()} == {"passed", "skipped"}, ran.said
     skipped = {one.id: one.reason for one in report.requirements if one.verdict == "skipped"}
-    assert all("which target eks does not have here" in why for why in skipped.values()), skipped
+    assert without_a_word(ran) == {}
     assert "planted only with --allow hazards" in skipped["posture.wildcard"]
     assert {
         "trust.tag-session",
@@ -111,3 +135,19 @@ def test_scenarios_run_there_or_say_what_is_missing(
     }.isdisjoint(skipped)
     assert report.ledger
     assert not [world.left for world in report.ledger if world.left]
+    bounded = [one for one in report.timings if one.what in ("terraform", "pod")]
+    assert bounded
+    assert all(one.bound_seconds for one in bounded)
+
+
+def test_whole_suite_runs_there_or_says_what_is_missing(as_a_user: Callable[..., Ran]) -> None:
+    """With all that an owner may allow: what is skipped of the core wants a second account."""
+    ran = as_a_user("--allow", "hazards", "--allow", "load")
+
+    told = ran.report.requirements
+    assert {one.id: one.reason for one in told if one.verdict not in ("passed", "skipped")} == {}
+    assert without_a_word(ran) == {}
+    unproved = [one for one in told if one.level == Level.CORE and one.verdict == "skipped"]
+    assert {one.id: one.reason for one in unproved if SECOND_ACCOUNT not in one.reason} == {}
+    assert ran.code == 4
+    assert not [world.left for world in ran.report.ledger if world.left]

@@ -7,6 +7,7 @@ from conformance.errors import HarnessError, UsageError
 from conformance.mutants import MUTANTS, Mutant, Part, mutants_with
 from conformance.mutants.patching import PACKAGE, broken_copy, mutated
 from conformance.requirements import catalogue
+from conformance.stages import Stage
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -15,6 +16,7 @@ def test_mutant_applies_and_is_another_program(mutant: Mutant) -> None:
 
     assert ast.dump(ast.parse(mutated(mutant))) != ast.dump(ast.parse(before))
     assert mutant.broken in catalogue()
+    assert mutant.stage in ("", *Stage)
     assert mutant.because
 
 

@@ -9,7 +9,7 @@ import pytest
 from conformance.events import RunFinished, RunStarted, ScenarioFinished, SuiteCollected, Verdict
 from conformance.mutants import mutants_with
 from conformance.mutants.faults import Expectation, attempt_fault
-from conformance.mutants.table import as_json, headline
+from conformance.mutants.table import as_json, headline, line
 from conformance.mutants.trial import Fate, Trial, attempt
 from conformance.reports import Report, judge
 from conformance.requirements import catalogue
@@ -81,6 +81,23 @@ def test_mutant_is_killed_by_the_scenarios_of_its_promise() -> None:
     assert run.asked == [PROVING[MUTANT.broken]]
 
 
+def test_kill_at_another_stage_is_told() -> None:
+    run = Told({MUTANT.broken: ("failed", "iam")})
+    trial = attempt(MUTANT, PROVING, run, keep=None)
+
+    assert (trial.good, trial.stage, trial.named) == (True, "iam", "agent")
+    assert line(trial).plain.startswith("✓ agent-host-not-checked  agent.host at iam, not agent")
+
+
+@pytest.mark.parametrize(("blamed", "fate"), [("eks-auth", Fate.KILLED), ("agent", Fate.MISPLACED)])
+def test_mutant_that_names_a_stage_is_killed_there_alone(blamed: str, fate: Fate) -> None:
+    run = Told({MUTANT.broken: ("failed", blamed)})
+    trial = attempt(replace(MUTANT, stage="eks-auth"), PROVING, run, keep=None)
+
+    assert (trial.fate, trial.named) == (fate, "eks-auth")
+    assert bool(trial.message) is (fate is Fate.MISPLACED)
+
+
 def test_whole_suite_tells_who_else_noticed() -> None:
     run = Told({MUTANT.broken: ("failed", "agent"), OTHER: ("failed", "iam")})
     trial = attempt(MUTANT, PROVING, run, whole=True, keep=None)
@@ -146,8 +163,8 @@ def test_fault_must_turn_red_what_its_row_says(
     assert run.asked == [["--fault", "s3-ignores-policies"]]
 
 
-def row(fate: Fate) -> Trial:
-    return Trial("name", "agent", "agent.host", fate, "agent", (), 1.5, "")
+def row(fate: Fate, stage: str = "agent") -> Trial:
+    return Trial("name", "agent", "agent.host", fate, stage, "agent", (), 1.5, "")
 
 
 def test_table_says_whether_all_are_killed() -> None:
@@ -155,5 +172,6 @@ def test_table_says_whether_all_are_killed() -> None:
 
     assert headline(good).startswith("all 1 broken clusters are killed")
     assert headline(bad).startswith("1 of 2 broken clusters are not killed")
+    assert headline([row(Fate.KILLED, "iam")]).endswith("; 1 blame another stage than it names")
     assert '"killed": true' in as_json(good, seconds=1.5)
     assert '"fate": "survived"' in as_json(bad, seconds=1.5)

@@ -118,6 +118,9 @@ REFUSED = {
         "--ignore",
         "scenarios/test_gone.py",
     ): "--ignore scenarios/test_gone.py: there is no such path",
+    ("--ignore", "scenarios"): "--ignore scenarios: it leaves no scenario out",
+    ("--ignore", "empty"): "--ignore empty: it leaves no scenario out",
+    ("--ignore-glob", "*/test_gone*"): "--ignore-glob */test_gone*: it leaves no scenario out",
     ("--order", "alphabetical"): "--order alphabetical: no such order",
 }
 
@@ -126,11 +129,19 @@ REFUSED = {
 def test_what_cannot_be_exits_2_and_leaves_nothing(
     good: Suite, options: tuple[str, ...], words: str
 ) -> None:
+    (good.path / "empty").mkdir()
     result = good.run(*options)
     assert result.ret == 2
     assert words in result.stdout.str()
     assert not (good.path / "reports").exists()
     assert good.count("starts") == 0
+
+
+def test_file_that_a_glob_leaves_out_makes_it_a_selection(suite: Suite) -> None:
+    suite.scenarios(mixed=MIXED, other=PASSING_TOO)
+    suite.run("--ignore-glob", "*/test_mix*")
+    assert suite.verdicts == {"test_two": "passed"}
+    assert suite.report.selection == "--ignore-glob */test_mix*"
 
 
 def test_refusal_reaches_the_controller(good: Suite) -> None:

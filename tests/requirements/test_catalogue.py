@@ -1,21 +1,24 @@
-import ast
 import re
-from collections.abc import Iterator
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from conformance.requirements import THEMES, Requirement, Targets, catalogue, requirements_of
+from conformance.environment import Capability
+from conformance.mutants.proving import Marked, marked_scenarios
+from conformance.requirements import (
+    THEMES,
+    Level,
+    Requirement,
+    Targets,
+    catalogue,
+    requirements_of,
+)
+from conformance.targets import eks
 
 ROOT = Path(__file__).parents[2]
-NAMES = {
-    name: value.id
-    for theme in THEMES
-    for name, value in vars(theme).items()
-    if isinstance(value, Requirement)
-}
 
 
 @pytest.mark.parametrize("requirement", catalogue().values(), ids=lambda r: r.id)
@@ -71,53 +74,31 @@ def test_every_module_of_requirements_is_a_theme() -> None:
     assert all(requirements_of(theme) for theme in THEMES)
 
 
-def test_constants_have_names_of_their_own() -> None:
-    names = [
-        name
-        for theme in THEMES
-        for name, value in vars(theme).items()
-        if isinstance(value, Requirement)
-    ]
-
-    # A scenario is found to prove a requirement by the constant's name.
-    assert [name for name in names if names.count(name) > 1] == []
+@cache
+def marked() -> tuple[Marked, ...]:
+    """Every scenario under scenarios/, as pytest collects it."""
+    return tuple(marked_scenarios())
 
 
-def marks() -> Iterator[tuple[set[str], set[str], bool]]:
-    """Requirement ids and capabilities of every `proves` under scenarios/, and whether gaps."""
-    for path in (ROOT / "scenarios").glob("test_*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        # A file with an environment of its own says so once, and not at each scenario.
-        own = {"OWN_ENVIRONMENT"} if "OWN" in map(ast.unparse, _assigned(tree)) else set()
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or ast.unparse(node.func) != "proves":
-                continue
-            ids = {NAMES[ast.unparse(argument)] for argument in node.args}
-            words = {word.arg: word.value for word in node.keywords}
-            needs = {ast.unparse(part) for value in words.values() for part in ast.walk(value)}
-            capabilities = {
-                need.partition(".")[2] for need in needs if need.startswith("Capability.")
-            }
-            yield ids, capabilities | own, "gaps" in words
-
-
-def _assigned(tree: ast.Module) -> Iterator[ast.expr]:
-    for statement in tree.body:
-        yield from statement.targets if isinstance(statement, ast.Assign) else ()
+def needs_of(id_: str) -> list[set[str]]:
+    """What each scenario of a requirement needs."""
+    return [set(one.needs) for one in marked() if id_ in one.requirements]
 
 
 def test_every_requirement_is_proved_by_a_scenario() -> None:
-    proved = {id_ for ids, *_ in marks() for id_ in ids}
+    assert {id_ for one in marked() for id_ in one.requirements} == set(catalogue())
 
-    assert proved == set(catalogue())
+
+INSIDE = set(Capability) - eks.AT_MOST - {Capability.LOCAL_VALIDATION}
+"""What only an emulation has; a release of the agent is a question of when."""
 
 
 def test_targets_are_those_that_can_run_a_scenario_of_it() -> None:
-    inside = {"RECORDS", "FAULTS", "SHORT_LIVES", "CLUSTERS", "TRAIL", "OWN_ENVIRONMENT"}
     where: dict[str, set[Targets]] = {}
-    for ids, needs, gaps in marks():
-        here = Targets.REAL if gaps else Targets.EMULATED if needs & inside else Targets.ALL
-        for id_ in ids:
+    for one in marked():
+        inside = INSIDE & set(one.needs)
+        here = Targets.REAL if one.gaps else Targets.EMULATED if inside else Targets.ALL
+        for id_ in one.requirements:
             where.setdefault(id_, set()).add(here)
 
     # One that runs everywhere is enough.
@@ -127,3 +108,11 @@ def test_targets_are_those_that_can_run_a_scenario_of_it() -> None:
     assert {id_ for id_, seen in where.items() if seen == {Targets.REAL}} == {
         id_ for id_, one in catalogue().items() if one.targets is Targets.REAL
     }
+
+
+def test_core_can_be_complete_on_a_real_account() -> None:
+    """Or no run there could end with 0: a core promise that is skipped makes it partial."""
+    core = {id_: one for id_, one in catalogue().items() if one.level is Level.CORE}
+
+    assert {id_ for id_, one in core.items() if one.targets is Targets.EMULATED} == set()
+    assert {id_ for id_ in core if not any(one <= eks.AT_MOST for one in needs_of(id_))} == set()
