@@ -209,7 +209,8 @@ MUTANTS = (
     _auth(
         "eks-auth-takes-the-next-service-account",
         old="of_that_name = [a for a in cluster.effective if a.service_account == name]",
-        new="of_that_name = [a for a in cluster.effective if a.service_account <= name]",
+        new="""before = [a for a in cluster.effective if a.service_account <= name]
+    of_that_name = sorted(before, key=lambda a: a.service_account)""",
         broken="separation.service-account",
         because="a service account has the role of another one of its namespace",
     ),
