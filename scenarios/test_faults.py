@@ -30,6 +30,7 @@ from conformance.requirements.eks_auth import (
     EXPIRED_TOKEN_IS_SAID,
     FAILURE_IS_500,
     LIMIT_IS_THE_ACCOUNTS,
+    UNAVAILABLE_IS_503,
 )
 from conformance.requirements.marks import proves
 from conformance.requirements.outages import (
@@ -264,6 +265,9 @@ class Day:
         with self.world.own.behaving(eks_auth_failures=1):
             self.seen.once["failing"] = self.direct("direct")
         self.seen.once["direct"] = self.direct("direct")
+        failure = {"eks_auth_failures": 1, "eks_auth_failure": "ServiceUnavailableException"}
+        with self.world.own.behaving(**failure):
+            self.seen.once["unavailable"] = self.direct("direct")
         with self.world.own.behaving(eks_auth_delay_seconds=TOO_SLOW_SECONDS):
             self.seen.once["too slow"] = self.ask("too-slow")["too-slow"]
 
@@ -520,6 +524,16 @@ def test_failure_is_500(seen: Seen) -> None:
 
     with blaming(Stage.EKS_AUTH):
         assert evidence.status == 500
+    seen.once["direct"].granted()
+
+
+@proves(UNAVAILABLE_IS_503, needs=needs)
+def test_unavailable_is_503(seen: Seen) -> None:
+    """The same token was granted right before."""
+    evidence = seen.once["unavailable"].unanswered(Stage.EKS_AUTH, "ServiceUnavailableException")
+
+    with blaming(Stage.EKS_AUTH):
+        assert evidence.status == 503
     seen.once["direct"].granted()
 
 

@@ -8,7 +8,7 @@ reads it when it is needed, never earlier; each default is what EKS does.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -37,7 +37,11 @@ class Behaviour(BaseModel):
     eks_auth_delay_seconds: float = Field(default=0.0, ge=0, le=60)
     """How long EKS Auth takes to answer, beside its work."""
     eks_auth_failures: int = Field(default=0, ge=0)
-    """So many calls in a row are answered 500, then one as it should be, and so on."""
+    """So many calls in a row fail, then one is answered as it should be, and so on."""
+    eks_auth_failure: Literal["InternalServerException", "ServiceUnavailableException"] = (
+        "InternalServerException"
+    )
+    """What they fail with: EKS Auth's model has one error with 500 and one with 503."""
     eks_auth_checks_pods: bool = False
     """
     Whether EKS Auth asks the cluster if a token's pod and service account are still there.

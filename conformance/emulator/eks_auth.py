@@ -86,13 +86,13 @@ class Flapping:
 
     _failed: int = 0
 
-    def check(self, in_a_row: int) -> None:
-        """Raises InternalServerException for so many calls in a row, then lets one pass."""
+    def check(self, in_a_row: int, code: str) -> None:
+        """Raises the error of that code for so many calls in a row, then lets one pass."""
         if self._failed >= in_a_row:
             self._failed = 0
             return
         self._failed += 1
-        raise ServiceError("InternalServerException", "Internal failure")
+        raise ServiceError(code, "Internal failure")
 
 
 async def handle(request: Request, world: World) -> Response:
@@ -145,7 +145,7 @@ async def _assume_role(call: Call, noted: dict[str, Any]) -> dict[str, Any]:
         # What is waited for is the delay itself: it is what was asked for.
         await asyncio.sleep(behaviour.eks_auth_delay_seconds)
     call.world.state(Throttle).check(call.account_id, behaviour.eks_auth_calls_per_second)
-    call.world.state(Flapping).check(behaviour.eks_auth_failures)
+    call.world.state(Flapping).check(behaviour.eks_auth_failures, behaviour.eks_auth_failure)
     call.require(f"eks-auth:{OPERATION}", call.arn(f"cluster/{call.cluster_name}"))
     cluster = call.cluster()
     claims = await _believed(call.world, cluster, token)

@@ -384,10 +384,17 @@ MUTANTS = (
     ),
     _auth(
         "eks-auth-failure-is-throttling",
-        old='raise ServiceError("InternalServerException", "Internal failure")',
+        old='raise ServiceError(code, "Internal failure")',
         new='raise ServiceError("ThrottlingException", "Internal failure")',
         broken="eks-auth.failure",
         because="a failure of EKS Auth looks like throttling",
+    ),
+    _auth(
+        "eks-auth-unavailable-is-failure",
+        old='raise ServiceError(code, "Internal failure")',
+        new='raise ServiceError("InternalServerException", "Internal failure")',
+        broken="eks-auth.unavailable",
+        because="EKS Auth says that it failed when it is unavailable",
     ),
     _auth(
         "eks-auth-throttles-with-503",

@@ -1,9 +1,8 @@
 """
 AssumeRoleForPodIdentity: who may call it, which tokens it believes, what it answers.
 
-Its model declares nine errors, and seven are promised something about. Nobody has told what
-InvalidRequestException is for, beside InvalidParameterException, and ServiceUnavailableException
-is EKS's own trouble: neither can be asked for.
+Its model declares nine errors, and eight are promised something about. Nobody has told what
+InvalidRequestException is for, beside InvalidParameterException, so nobody can ask for it.
 """
 
 from functools import partial
@@ -175,6 +174,15 @@ FAILURE_IS_500 = _extended(
     promise="When EKS Auth itself fails it MUST answer 500 InternalServerException.",
     rationale="Callers ask again after a 500, and never after a 400.",
     source=f"{_MODEL}: InternalServerException",
+    targets=Targets.EMULATED,
+)
+
+UNAVAILABLE_IS_503 = _extended(
+    id="eks-auth.unavailable",
+    title="An EKS Auth that is unavailable is 503",
+    promise="When EKS Auth cannot serve now it MUST answer 503 ServiceUnavailableException.",
+    rationale="Callers ask again later: nothing of what they sent was wrong, and nothing failed.",
+    source=f"{_MODEL}: ServiceUnavailableException",
     targets=Targets.EMULATED,
 )
 

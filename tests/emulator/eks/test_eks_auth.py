@@ -267,6 +267,17 @@ def test_flapping_fails_so_many_calls_and_then_lets_one_pass(on_demo: RunEks) ->
     on_demo(scenario)
 
 
+def test_flapping_fails_with_the_error_that_was_asked_for(on_demo: RunEks) -> None:
+    async def scenario(eks: Emulated) -> None:
+        await eks.associate()
+        failure = {"eks_auth_failures": 1, "eks_auth_failure": "ServiceUnavailableException"}
+        await eks.aws.set_behaviour(failure)
+        refused = await eks.refused(eks.assume(eks.token()))
+        assert (refused.status, refused.code) == (503, "ServiceUnavailableException")
+
+    on_demo(scenario)
+
+
 def test_slow_is_slow_by_as_much_as_was_asked_for(on_demo: RunEks) -> None:
     async def scenario(eks: Emulated) -> None:
         await eks.associate()

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import re
 import socket
 import stat
@@ -88,8 +89,10 @@ def test_cluster_process_inherits_nothing(run_eks: RunEks, monkeypatch: Any) -> 
 
     async def scenario(eks: Emulated) -> None:
         await eks.cluster()
-        child = _child(eks)
-        assert set(child.environ()) <= {"PATH", "LANG", "PYTHONPATH", "LC_CTYPE"}
+        environ = _child(eks).environ()
+        believed = {environ.pop(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+        assert set(environ) <= {"PATH", "LANG", "PYTHONPATH", "LC_CTYPE"}
+        assert believed == {os.devnull}, "no public authority"
 
     run_eks(scenario)
 
