@@ -6,19 +6,21 @@ and what is not found must be the twin: an audit that warns of everything is as 
 one that warns of nothing. No pod runs for it; posture is what can be read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 import pytest
 
 from conformance.audit import Finding, Snapshot, audit
 from conformance.audit.findings import shown
-from conformance.audit.reading import read
+from conformance.audit.reading import USER_AGENT, read
 from conformance.environment import Capability
 from conformance.errors import HarnessError
 from conformance.probes import blaming
 from conformance.requirements.best_practices import (
     AGENT_IS_ON_EVERY_NODE,
+    AUDIT_ONLY_READS,
     EVERY_POD_WAS_INJECTED,
     IMDS_IS_CLOSED_TO_PODS,
     NO_ASSOCIATION_FOR_DEFAULT,
@@ -26,6 +28,7 @@ from conformance.requirements.best_practices import (
     NO_STATIC_KEYS_IN_PODS,
     NO_WILDCARD_PERMISSION,
     ONE_ACCOUNT_ONE_PURPOSE,
+    OWN_NODES_ARE_SOUND,
     TARGET_ROLES_ARE_LOOKED_AT,
     TRUST_IS_NARROWED,
 )
@@ -34,6 +37,8 @@ from conformance.spec import Association, Bucket, Condition, Role, Spec, Stateme
 from conformance.stages import Stage
 from conformance.world import World
 from conformance.world.another_cluster import ROLES, another_cluster
+from conformance.world.probing import Pod
+from conformance.world.trail import Event, look_up
 
 GOOD, BAD = "posture-good", "posture-bad"
 WEB, LATE, KEYS = "posture-web", "posture-late", "posture-keys"
@@ -80,21 +85,36 @@ SECRET = "a-value-that-no-finding-may-tell"  # noqa: S105 - planted
 class Audited(NamedTuple):
     """What was read, and what was found in it."""
 
+    since: datetime
     snapshot: Snapshot
     findings: list[Finding]
+    pods: Mapping[str, Pod] = {}
+    """The bad ones that were planted, by service account."""
 
-    def of(self, check: str) -> dict[str, Finding]:
-        """By object."""
-        return {each.object: each for each in self.findings if each.check == check}
+    def of(self, check: str) -> list[Finding]:
+        return [each for each in self.findings if each.check == check]
+
+    def only(self, check: str) -> Finding:
+        """The one finding there must be."""
+        found = self.of(check)
+        assert len(found) == 1
+        return found[0]
 
 
 def audited(world: World, *namespaces: str) -> Audited:
     environment = world.environment
     real = [world.namespace(name) for name in namespaces]
+    since = world.now()
     snapshot = read(environment.aws, environment.cluster, namespaces=real)
     findings = audit(snapshot)
     world.show("the cluster", shown(findings))
-    return Audited(snapshot, findings)
+    return Audited(since, snapshot, findings)
+
+
+def of_audits(world: World, attribute: str, value: str, *, since: datetime) -> list[Event]:
+    """Events of audits, this one's among them."""
+    found = look_up(world, attribute, value, since=since)
+    return [event for event in found if USER_AGENT in event["userAgent"]]
 
 
 def associate(world: World, namespace: str, account: str, role: str, *, target: str = "") -> None:
@@ -127,15 +147,17 @@ def planted(world: World) -> Audited:
         "image": "busybox",
         "env": [{"name": name, "value": value} for name, value in keys.items()],
     }
-    world.stand_in(BAD, KEYS, containers=[with_keys])
-    # The pod first: the webhook looks at it once, and there is no association yet.
-    world.stand_in(BAD, LATE)
+    pods = {
+        KEYS: world.stand_in(BAD, KEYS, containers=[with_keys]),
+        # The pod first: the webhook looks at it once, and there is no association yet.
+        LATE: world.stand_in(BAD, LATE),
+    }
     associate(world, BAD, LATE, "wide")
     found = audited(world, GOOD, BAD)
     subjects = {each.subject for each in found.snapshot.associations}
     if f"{world.namespace(GOOD)}/{WEB}" not in subjects or len(found.snapshot.pods) != 6:
         raise HarnessError("audit read what was planted", saw=f"{subjects}, {found.snapshot.pods}")
-    return found
+    return found._replace(pods=pods)
 
 
 class Planted(NamedTuple):
@@ -203,9 +225,9 @@ class Planted(NamedTuple):
         pytest.param(
             Planted(
                 "static-keys",
-                "Pod {bad}/",
+                f"Pod {{bad}}/{{{KEYS}}}",
                 "container app sets AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
-                "deactivate the key",
+                "out of the pod's template and of the Secret, and deactivate the key",
                 Stage.INJECTION,
             ),
             id="static-keys",
@@ -214,9 +236,9 @@ class Planted(NamedTuple):
         pytest.param(
             Planted(
                 "not-injected",
-                "Pod {bad}/",
+                f"Pod {{bad}}/{{{LATE}}}",
                 f"{{bad}}/{LATE} has association",
-                "kubectl -n {bad} delete pod",
+                f"kubectl -n {{bad}} delete pod {{{LATE}}}",
                 Stage.INJECTION,
             ),
             id="not-injected",
@@ -228,19 +250,20 @@ def test_bad_thing_is_found_and_its_good_twin_is_not(
     bad: Planted, planted: Audited, world: World
 ) -> None:
     """There is one finding; it names the bad one and its fix, and tells no secret."""
-    real = {"bad": world.namespace(BAD), "wide": world.contract.roles["wide"].name}
+    real = {
+        "bad": world.namespace(BAD),
+        "wide": world.contract.roles["wide"].name,
+        **{account: pod.name for account, pod in planted.pods.items()},
+    }
 
     def filled(text: str) -> str:
         for name, value in real.items():
             text = text.replace(f"{{{name}}}", value)
         return text
 
-    found = planted.of(bad.check)
-
     with blaming(bad.stage):
-        assert len(found) == 1
-        ((where, finding),) = found.items()
-        assert where.startswith(filled(bad.object))
+        finding = planted.only(bad.check)
+        assert finding.object == filled(bad.object)
         assert filled(bad.says) in finding.says
         assert filled(bad.fix) in finding.fix
         assert SECRET not in str(planted.findings)
@@ -271,11 +294,61 @@ def test_target_role_is_found_and_its_good_twin_is_not(chained: Audited, world: 
             ("wildcard", bad),
             ("wide-trust", bad),
         }
-        assert "Action s3:*" in chained.of("wildcard")[bad].says
-    trust = chained.of("wide-trust")[bad]
+        assert "Action s3:*" in chained.only("wildcard").says
     with blaming(Stage.STS):
+        trust = chained.only("wide-trust")
         assert f"anybody of account {world.environment.aws.account_id}" in trust.says
         assert f'"aws:PrincipalArn": "{roles["narrow"].arn}"' in trust.fix
+
+
+# --- the cluster under test
+
+
+@pytest.fixture(scope="module")
+def good(world: World) -> Audited:
+    """The good namespace, and the nodes that the environment came with."""
+    found = audited(world, GOOD)
+    if found.snapshot.unread or not found.snapshot.roles:
+        raise HarnessError(
+            "audit read associations, roles and nodes",
+            saw="; ".join(found.snapshot.unread) or "no role",
+            try_="what the audit needs is in conformance/audit/reading.py",
+        )
+    return found
+
+
+@proves(OWN_NODES_ARE_SOUND)
+def test_own_nodes_have_an_agent_and_answer_no_pod(good: Audited) -> None:
+    """Nothing was planted here: it is the cluster itself that is looked at."""
+    with blaming(Stage.AGENT):
+        assert good.snapshot.nodes != ()
+        assert good.of("no-agent") == []
+    with blaming(Stage.INJECTION):
+        assert good.of("open-imds") == []
+
+
+def from_us_east_1(world: World) -> World:
+    """The world as seen from there: CloudTrail has IAM's events in no other region."""
+    aws = world.environment.aws.model_copy(update={"region": "us-east-1"})
+    elsewhere = world.in_cluster(world.environment.cluster)
+    elsewhere.environment = world.environment.model_copy(update={"aws": aws})
+    return elsewhere
+
+
+@proves(AUDIT_ONLY_READS, needs={Capability.TRAIL})
+def test_audit_only_reads(good: Audited, world: World) -> None:
+    """
+    CloudTrail knows what the audit asked EKS and IAM, and of nothing that it wrote.
+
+    Others of the account write at the same time, so the audit is told by its user agent.
+    """
+    asked = {"ListPodIdentityAssociations": world, "GetRole": from_us_east_1(world)}
+
+    with blaming(Stage.SERVICE):
+        for name, there in asked.items():
+            read = of_audits(there, "EventName", name, since=good.since)
+            assert {event["readOnly"] for event in read} == {True}
+            assert of_audits(there, "ReadOnly", "false", since=good.since) == []
 
 
 # --- nodes
@@ -289,32 +362,42 @@ def open_cluster(world: World) -> Iterator[Audited]:
 
 
 @pytest.mark.parametrize(
-    ("check", "says", "stage"),
+    "bad",
     [
         pytest.param(
-            "open-imds",
-            "hop limit 2",
-            Stage.INJECTION,
+            Planted(
+                "open-imds",
+                "Node {node}",
+                "hop limit 2",
+                "HttpTokens required, HttpPutResponseHopLimit 1",
+                Stage.INJECTION,
+            ),
+            id="open-imds",
             marks=proves(IMDS_IS_CLOSED_TO_PODS, needs={Capability.CLUSTERS}),
         ),
         pytest.param(
-            "no-agent",
-            "no agent is Ready",
-            Stage.AGENT,
+            Planted(
+                "no-agent",
+                "Node {node}",
+                "no agent is Ready",
+                "create-addon --addon-name eks-pod-identity-agent --cluster-name {cluster};",
+                Stage.AGENT,
+            ),
+            id="no-agent",
             marks=proves(AGENT_IS_ON_EVERY_NODE, needs={Capability.CLUSTERS}),
         ),
     ],
 )
 def test_node_is_found_and_its_good_twins_are_not(
-    check: str, says: str, stage: Stage, open_cluster: Audited, planted: Audited
+    bad: Planted, open_cluster: Audited, good: Audited
 ) -> None:
-    """Every node of the bad cluster is named, and none of the environment's own."""
-    bad = {f"Node {node.name}" for node in open_cluster.snapshot.nodes}
-    found = open_cluster.of(check)
+    """The one node of the bad cluster is named with its fix, and none of the environment's own."""
+    snapshot = open_cluster.snapshot
 
-    with blaming(stage):
-        assert bad != set()
-        assert set(found) == bad
-        assert all(says in finding.says for finding in found.values())
-        assert planted.snapshot.nodes != ()
-        assert planted.of(check) == {}
+    with blaming(bad.stage):
+        finding = open_cluster.only(bad.check)
+        assert [finding.object] == [bad.object.format(node=node.name) for node in snapshot.nodes]
+        assert bad.says in finding.says
+        assert bad.fix.format(cluster=snapshot.cluster_name) in finding.fix
+        assert good.snapshot.nodes != ()
+        assert good.of(bad.check) == []

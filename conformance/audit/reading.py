@@ -2,10 +2,11 @@
 Reads a cluster for the checks, and creates nothing.
 
 Wanted are eks:List* and Describe* of associations, iam:Get* and List* of their roles,
-ec2:DescribeInstances, and to get pods, service accounts and nodes. What is refused is
-said and left out, so that one missing permission does not hide all other findings. The
-part that asks EC2 has been tested against stubs only (see docs/fidelity.md): no
-emulation of ours has instances, and its nodes say by labels what EC2 would.
+ec2:DescribeInstances, and to list pods, service accounts, nodes and namespaces. What AWS
+refuses is said and left out, so that one missing permission does not hide all other
+findings. The part that asks EC2 has been tested against stubs only (see
+docs/fidelity.md): no emulation of ours has instances, and its nodes say by labels what
+EC2 would.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,12 +19,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conformance.audit.snapshot import Association, Node, Object, Role, Snapshot, role_name
 from conformance.cluster.nodes.metadata_options import MetadataOptions
 from conformance.environment import Aws, Cluster
-from conformance.errors import HarnessError
+from conformance.errors import HarnessError, UsageError
 from conformance.world import aws_calls
 from conformance.world.agents import AGENT_PODS, AGENT_SELECTOR
 from conformance.world.kube import Kube
 
-_PATIENT = botocore.config.Config(retries={"mode": "standard"})
+USER_AGENT = "conformance-audit"
+"""Stands in every call of AWS, so that the audited find the audit in their CloudTrail."""
+_PATIENT = botocore.config.Config(retries={"mode": "standard"}, user_agent_extra=USER_AGENT)
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -37,7 +40,8 @@ def read(aws: Aws, cluster: Cluster, *, namespaces: Collection[str] = ()) -> Sna
     """
     The cluster as it is now; only these namespaces, where some are given.
 
-    Raises `HarnessError` when the associations or the cluster cannot be read at all.
+    Raises `HarnessError` when the associations or the cluster cannot be read at all, and
+    `UsageError` for a namespace that is in neither: nothing is found in what is not there.
     """
     return _Reader(aws, cluster, frozenset(namespaces)).snapshot()
 
@@ -47,6 +51,8 @@ class _Reader:
         self._aws = aws
         self._cluster = cluster
         self._namespaces = namespaces
+        self._met: set[str] = set()
+        """Namespaces of whatever was read, wanted or not."""
         self._kube = Kube(cluster.kubeconfig, cluster.context)
         self._unread: list[str] = []
         self._client = cache(partial(aws_calls.client, aws, config=_PATIENT))
@@ -54,12 +60,15 @@ class _Reader:
 
     def snapshot(self) -> Snapshot:
         associations = tuple(self._associations())
+        service_accounts = self._objects("/api/v1/serviceaccounts")
+        pods = self._objects("/api/v1/pods")
+        self._refuse_unknown()
         return Snapshot(
             cluster=self._cluster.arn,
             associations=associations,
             roles={role.arn: role for role in self._roles(associations)},
-            service_accounts=self._objects("/api/v1/serviceaccounts"),
-            pods=self._objects("/api/v1/pods"),
+            service_accounts=service_accounts,
+            pods=pods,
             nodes=tuple(self._nodes()),
             unread=tuple(self._unread),
         )
@@ -192,7 +201,22 @@ class _Reader:
 
     # --- inside
 
+    def _refuse_unknown(self) -> None:
+        """An empty namespace may be audited, one that is not there would look as good."""
+        unknown = self._namespaces - self._met
+        if unknown:
+            found = self._kube.get("/api/v1/namespaces")["items"]
+            unknown -= {each["metadata"]["name"] for each in found}
+        if unknown:
+            raise UsageError(
+                f"no such namespace: {', '.join(map(repr, sorted(unknown)))}",
+                saw=f"neither cluster {self._cluster.name} nor an association of it has one",
+                try_="kubectl get namespaces",
+            )
+
     def _wanted(self, namespace: str) -> bool:
+        """And notes that there is one so named."""
+        self._met.add(namespace)
         return not self._namespaces or namespace in self._namespaces
 
     def _allowed(self, what: str, ask: Callable[[A], T], about: A) -> T | None:

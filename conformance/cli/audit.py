@@ -41,7 +41,8 @@ def audit(  # noqa: PLR0917 - typer reads the command line from the signature
     """
     Look for what is not wrong yet: associations, trust, permissions, keys, nodes.
 
-    It reads and creates nothing. Each finding names the object and the fix.
+    It reads and creates nothing; in CloudTrail its calls have the user agent conformance-audit.
+    Each finding names the object and the fix.
 
     \b
     conformance audit --target eks --cluster prod --region eu-west-1

@@ -67,6 +67,27 @@ MUTANTS = (
         because="a refused pod is recorded as AccessDeniedException, which no filter looks for",
     ),
     Mutant(
+        "trail-with-one-code",
+        part=Part.CLOUDTRAIL,
+        module="emulator.cloudtrail.calls",
+        old='return ("AccessDenied" if code == "AccessDeniedException" else code), message',
+        new='return "AccessDenied", message',
+        broken="audit.denied-token",
+        because="a token that nobody made looks in the trail like a role without trust",
+    ),
+    Mutant(
+        "trail-of-sessions-alone",
+        part=Part.CLOUDTRAIL,
+        module="emulator.cloudtrail.calls",
+        old="        return (own,)\n",
+        new="""        if operation.service == "eks-auth" and "errorCode" not in record:
+            return ()
+        return (own,)
+""",
+        broken="audit.pair",
+        because="granted requests of EKS Auth leave no event, and sessions come out of nowhere",
+    ),
+    Mutant(
         "trail-of-whoever",
         part=Part.CLOUDTRAIL,
         module="emulator.cloudtrail.calls",

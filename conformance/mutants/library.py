@@ -17,6 +17,7 @@ from conformance.mutants import (
     node,
     other_credentials,
     permissions,
+    posture,
     sts,
     webhook,
 )
@@ -40,6 +41,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         permissions,
         other_credentials,
         bad_days,
+        posture,
     )
     for mutant in part.MUTANTS
 )

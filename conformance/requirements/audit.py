@@ -9,6 +9,7 @@ _RECORDED = (
     "aws-samples/amazon-eks-security-immersion-day: "
     "2-identity-and-access-management/3-eks-pod-identity, events of 2024-04-16"
 )
+_MODEL = "EKS Auth API 2023-11-26 (botocore 1.43.106), AssumeRoleForPodIdentity"
 _GUIDE = "CloudTrail user guide (API 2013-11-01), userIdentity element"
 
 _extended = partial(
@@ -69,10 +70,14 @@ EVENTS_ARE_A_PAIR = _extended(
     id="audit.pair",
     title="Each session has an event of EKS Auth and one of STS",
     promise=(
-        "For one session there MUST be one AssumeRoleForPodIdentity and one AssumeRole, in this "
-        "account, dated within two seconds; STS's has a sharedEventID of its own."
+        "For each session there MUST be one AssumeRole, with a sharedEventID of its own, and "
+        "within two seconds of it an AssumeRoleForPodIdentity for the same cluster in this "
+        "account; each request is recorded once."
     ),
-    rationale="Neither names the other: whoever joins them by time must be able to rely on it.",
+    rationale=(
+        "Neither names the other, so they are joined by cluster and time. Of several sessions "
+        "within two seconds CloudTrail does not tell which node asked for which."
+    ),
 )
 
 DENIED_SESSION_IS_RECORDED = _extended(
@@ -85,6 +90,20 @@ DENIED_SESSION_IS_RECORDED = _extended(
     ),
     rationale="From a pod's log line to the reason, without access to the cluster.",
     stage=Stage.EKS_AUTH,
+)
+
+DENIED_TOKEN_IS_RECORDED = _extended(
+    id="audit.denied-token",
+    title="A refused token is recorded, with the request id that the pod was told",
+    promise=(
+        "Where EKS Auth finds no association, or does not believe a token, "
+        "AssumeRoleForPodIdentity MUST be recorded with the error's code and message, and the "
+        "request id that stands in the agent's answer."
+    ),
+    rationale="Tokens that are tried out are how an intruder in a cluster is noticed.",
+    source=f"{_MODEL}: errors; how CloudTrail records these two was never seen",
+    stage=Stage.EKS_AUTH,
+    level=Level.PROVISIONAL,
 )
 
 DENIED_CALL_IS_RECORDED = _extended(

@@ -1,4 +1,9 @@
-"""The posture of a cluster: what is not wrong yet, and is found before it is."""
+"""
+The posture of a cluster: what is not wrong yet, and is found before it is.
+
+Most of it is promised of `conformance audit`, which finds what was planted; of the cluster
+under test itself only what no suite has to bring along: its nodes.
+"""
 
 from functools import partial
 
@@ -129,5 +134,30 @@ AGENT_IS_ON_EVERY_NODE = _extended(
     rationale="Pods that land on it get nothing, and those beside it on other nodes do.",
     source="EKS user guide, pod-id-agent-setup (390223ef)",
     stage=Stage.AGENT,
+    targets=Targets.EMULATED,
+)
+
+OWN_NODES_ARE_SOUND = _extended(
+    id="posture.own-nodes",
+    title="The nodes of this cluster have an agent and answer no pod",
+    promise=(
+        "Each node of the cluster under test MUST have a ready agent, and a metadata service that "
+        "does not answer pods."
+    ),
+    rationale="On a node that is not so, a pod gets nothing, or it gets the role of the node.",
+    source=(
+        f"{_BPG}: restrict access to the instance profile assigned to the worker node; EKS user "
+        "guide, pod-id-agent-setup (390223ef)"
+    ),
+    stage=Stage.AGENT,
+)
+
+AUDIT_ONLY_READS = _extended(
+    id="posture.reads-only",
+    title="An audit only reads",
+    promise="`conformance audit` MUST make no call that CloudTrail records as readOnly false.",
+    rationale="Who may look at a cluster in production must not change it by looking.",
+    source="CloudTrail user guide (API 2013-11-01), record contents: readOnly",
+    stage=Stage.SERVICE,
     targets=Targets.EMULATED,
 )

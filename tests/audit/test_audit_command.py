@@ -8,6 +8,7 @@ import pytest
 from conformance.audit import CHECKS, Association, Node, Snapshot, reading
 from conformance.cli import main
 from conformance.environment import Aws, Cluster, Environment
+from conformance.world import aws_calls
 
 Audit = Callable[..., int]
 GOOD = Snapshot(
@@ -32,8 +33,9 @@ def audit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Audit:
         provider="embedded", parts={},
     ).write()  # fmt: skip
 
-    def run(*arguments: str, of: Snapshot = GOOD) -> int:
-        monkeypatch.setattr(reading, "read", lambda *_, **__: of)
+    def run(*arguments: str, of: Snapshot | None = GOOD) -> int:
+        if of is not None:
+            monkeypatch.setattr(reading, "read", lambda *_, **__: of)
         where = [] if "--cluster" in arguments else ["--environment", "environment.json"]
         monkeypatch.setattr(sys, "argv", ["conformance", "audit", *where, *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -81,6 +83,28 @@ def test_check_is_chosen_by_its_id(audit: Audit) -> None:
 def test_unknown_check_is_a_mistake(audit: Audit, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit("--check", "nope") == 2
     assert "wide-trust" in capsys.readouterr().err
+
+
+def test_namespace_that_is_nowhere_is_a_mistake(
+    audit: Audit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Empty:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def get(self, *_: object, **__: object) -> dict[str, list[object]]:
+            return {"items": []}
+
+        def get_paginator(self, _: str) -> "Empty":
+            return self
+
+        def paginate(self, **_: object) -> list[dict[str, list[object]]]:
+            return [{"associations": []}]
+
+    monkeypatch.setattr(reading, "Kube", Empty)
+    monkeypatch.setattr(aws_calls, "client", Empty)
+
+    assert audit("--namespace", "shpo", of=None) == 2
+    assert "usage: no such namespace: 'shpo'" in capsys.readouterr().err
 
 
 def test_two_clusters_or_another_target_are_a_mistake(audit: Audit) -> None:

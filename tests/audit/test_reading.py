@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from conformance.audit import Node, Snapshot, reading
 from conformance.environment import Aws, Cluster
-from conformance.errors import HarnessError
+from conformance.errors import HarnessError, UsageError
 from conformance.world import aws_calls
 
 CLUSTER = Cluster(
@@ -21,13 +21,18 @@ def refused(operation: str) -> ClientError:
     return ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, operation)
 
 
+READS = ("get_", "list_", "describe_")
+
+
 class Stub:
-    """Answers by operation's name; a page is an answer, an exception is raised."""
+    """Answers reads by operation's name; a page is an answer, an exception is raised."""
 
     def __init__(self, **answers: Any) -> None:
         self._answers = answers
 
     def __getattr__(self, operation: str) -> Any:
+        assert operation == "paginate" or operation.startswith(READS), f"{operation} is no read"
+
         def call(**_: Any) -> Any:
             answer = self._answers[operation]
             if isinstance(answer, Exception):
@@ -37,6 +42,7 @@ class Stub:
         return call
 
     def get_paginator(self, operation: str) -> "Stub":
+        assert operation.startswith(READS), f"{operation} is no read"
         answer = self._answers[operation]
         return Stub(paginate=answer if isinstance(answer, Exception) else [answer])
 
@@ -65,6 +71,7 @@ def of_kube(path: str) -> list[dict[str, Any]]:
             },
             {"metadata": {"name": "f1", "labels": fargate}, "spec": {}},
         ],
+        "/api/v1/namespaces": [{"metadata": {"name": name}} for name in ("shop", "dev", "empty")],
     }
     return table[path]
 
@@ -113,6 +120,18 @@ SERVICES: dict[str, dict[str, Any]] = {
 }
 
 
+class ReadOnly:
+    """Answers like a cluster of `of_kube`, and refuses whatever would change one."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def get(self, path: str, **_: Any) -> dict[str, Any]:
+        return {"items": of_kube(path)}
+
+    def __getattr__(self, method: str) -> Any:
+        raise AssertionError(f"the audit makes a {method} request of the cluster")
+
+
 def read(
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -120,16 +139,10 @@ def read(
     namespaces: tuple[str, ...] = (),
     **changed: dict[str, Any],
 ) -> Snapshot:
-    class OfKube:
-        def __init__(self, *_: Any) -> None: ...
-
-        def get(self, path: str, **_: Any) -> dict[str, Any]:
-            return {"items": of_kube(path)}
-
     def client(_: Aws, service: str, **_config: Any) -> Stub:
         return Stub(**SERVICES[service] | changed.get(service, {}))
 
-    monkeypatch.setattr(reading, "Kube", OfKube)
+    monkeypatch.setattr(reading, "Kube", ReadOnly)
     monkeypatch.setattr(aws_calls, "client", client)
     aws = Aws(region="eu-west-1", account_id="1", endpoint=endpoint)
     return reading.read(aws, CLUSTER, namespaces=namespaces)
@@ -169,6 +182,41 @@ def test_only_the_namespaces_that_were_asked_for(monkeypatch: pytest.MonkeyPatch
 
     assert [pod["metadata"]["namespace"] for pod in snapshot.pods] == ["dev"]
     assert snapshot.associations == ()
+
+
+def test_namespace_that_is_only_an_associations_is_audited(monkeypatch: pytest.MonkeyPatch) -> None:
+    eks = {
+        "list_pod_identity_associations": {"associations": [associated("early")]},
+        "describe_pod_identity_association": {"association": associated("early")},
+    }
+    snapshot = read(monkeypatch, namespaces=("early",), eks=eks)
+
+    assert [each.namespace for each in snapshot.associations] == ["early"]
+
+
+def test_namespace_that_is_empty_is_audited(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, namespaces=("empty",)).pods == ()
+
+
+@pytest.mark.parametrize("typo", ["shpo", "", "Shop"])
+def test_namespace_that_is_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch, typo: str) -> None:
+    with pytest.raises(UsageError, match=f"no such namespace: '{typo}'"):
+        read(monkeypatch, namespaces=("shop", typo))
+
+
+def test_calls_can_be_told_in_cloudtrail(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs: list[Any] = []
+
+    def client(_: Aws, service: str, config: Any) -> Stub:
+        configs.append(config)
+        return Stub(**SERVICES[service])
+
+    monkeypatch.setattr(reading, "Kube", ReadOnly)
+    monkeypatch.setattr(aws_calls, "client", client)
+    reading.read(Aws(region="eu-west-1", account_id="1"), CLUSTER)
+
+    assert {config.user_agent_extra for config in configs} == {reading.USER_AGENT}
+    assert len(configs) == len(SERVICES)
 
 
 def test_nodes_say_what_ec2_says_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

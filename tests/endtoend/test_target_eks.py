@@ -140,6 +140,7 @@ def test_scenarios_run_there_or_say_what_is_missing(as_a_user: Callable[..., Ran
     assert all(one.bound_seconds for one in bounded)
 
 
+@pytest.mark.proof
 def test_whole_suite_runs_there_or_says_what_is_missing(as_a_user: Callable[..., Ran]) -> None:
     """With all that an owner may allow: what is skipped of the core wants a second account."""
     ran = as_a_user("--allow", "hazards", "--allow", "load")

@@ -10,14 +10,6 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "docs/mutants.md, what cannot be killed: parsing and the signature refuse it as well": (
         "eks-auth.issuer",
     ),
-    "the audit is the harness's own, which no mutant breaks; tests/audit breaks its checks": (
-        "posture.default-account",
-        "posture.one-purpose",
-        "posture.wildcard",
-        "posture.wide-trust",
-        "posture.static-keys",
-        "posture.no-agent",
-    ),
     "a grant and nothing else: what refuses it breaks the denials' controls first": (
         "sqs.consume",
         "guide.role",
